@@ -4,7 +4,9 @@ The GenAI conventions are still in development, so their names are here and nowh
 Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/ (November 2026).
 """
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.38.0"
 
@@ -38,17 +40,9 @@ REQUEST_MODEL = "gen_ai.request.model"
 OLDER: Mapping[str, str] = {
     REQUEST_MODEL: "model",
     "gen_ai.system": "provider",
-    "gen_ai.usage.prompt_tokens": "input_tokens",
-    "gen_ai.usage.completion_tokens": "output_tokens",
     "gen_ai.response.prompt_tokens": "input_tokens",
     "gen_ai.response.completion_tokens": "output_tokens",
-    "gen_ai.usage.cache_read_input_tokens": "cached_tokens",
-    "gen_ai.usage.cache_read_tokens": "cached_tokens",
-    "gen_ai.usage.cached_tokens": "cached_tokens",
-    "gen_ai.usage.cached_input_tokens": "cached_tokens",
-    "gen_ai.usage.input_cached_tokens": "cached_tokens",
-    "gen_ai.usage.input_tokens.cached": "cached_tokens",
-    "gen_ai.usage.input_tokens.cache_read": "cached_tokens",
+    "llm.model": "model",
     "llm.model_name": "model",
     "llm.request.model": "model",
     "llm.request.model_name": "model",
@@ -59,36 +53,18 @@ OLDER: Mapping[str, str] = {
     "llm.provider": "provider",
     "llm.system": "provider",
     "llm.vendor": "provider",
-    "llm.token_count.prompt": "input_tokens",
-    "llm.token_count.completion": "output_tokens",
-    "llm.token_count.prompt_details.cache_read": "cached_tokens",
-    "llm.token_count.prompt_details.cache_input": "cached_tokens",
-    "llm.usage.prompt_tokens": "input_tokens",
     "langfuse.observation.model.name": "model",
-    "llm.usage.completion_tokens": "output_tokens",
     "ai.model.id": "model",
     "ai.model.provider": "provider",
     "ai.response.model": "model",
     "ai.usage.tokens": "input_tokens",
-    "ai.usage.promptTokens": "input_tokens",
-    "ai.usage.inputTokens": "input_tokens",
-    "ai.usage.completionTokens": "output_tokens",
-    "ai.usage.outputTokens": "output_tokens",
-    "ai.usage.cachedInputTokens": "cached_tokens",
-    "ai.usage.inputTokenDetails.cacheReadTokens": "cached_tokens",
-    "gen_ai.usage.details.cache_read_tokens": "cached_tokens",
-    "gen_ai.aggregated_usage.input_tokens": "input_tokens",
-    "gen_ai.aggregated_usage.output_tokens": "output_tokens",
-    "gen_ai.aggregated_usage.cache_read.input_tokens": "cached_tokens",
     "mlflow.llm.model": "model",
     "mlflow.llm.provider": "provider",
 }
 """Older attribute name → field of `Span`. A conventional name on the same span has precedence.
 
-gen_ai before 1.37, OpenInference and OpenLLMetry (`llm.*`), Vercel's AI SDK (`ai.*`), pydantic-ai
-(`gen_ai.usage.details.*`, and `gen_ai.aggregated_usage.*` of a whole run), MLflow, Semantic Kernel
-(`gen_ai.response.prompt_tokens`); for the cache also OpenClaw, Mastra, LiveKit, OpenRouter, Sentry
-and OpenLIT.
+gen_ai before 1.37, OpenInference and OpenLLMetry (`llm.*`), Vercel's AI SDK (`ai.*`), MLflow,
+Semantic Kernel (`gen_ai.response.prompt_tokens`). `usage_name` knows the other names of tokens.
 """
 
 FIELDS: Mapping[str, str] = {
@@ -96,7 +72,10 @@ FIELDS: Mapping[str, str] = {
     **{name: field for field, name in ATTRIBUTES.items()},
     **{field: field for field in ATTRIBUTES},
 }
-"""Any accepted name → field of `Span`."""
+"""Accepted name → field of `Span`. `field_of` has those of tokens as well."""
+
+NAMELESS = frozenset(("", "none", "None", "null", "undefined", "unknown", "Unknown", "n/a", "N/A"))
+"""Names that libraries send for a model, a provider or an agent whose name they do not know."""
 
 INHERITED: frozenset[str] = frozenset(
     {"platform", "audience", "team", "channel", "thread_ts", "message_ts", "user", "agent"}
@@ -129,45 +108,60 @@ RECEIVED: Mapping[str, str] = {
 }
 """Conventional or older name → field, on a span of another process."""
 
+CACHE_READ = ATTRIBUTES["cached_tokens"]
 CACHE_WRITE = "gen_ai.usage.cache_write.input_tokens"
-CACHE_WRITES = (
-    CACHE_WRITE,
-    "gen_ai.usage.cache_creation.input_tokens",
-    "gen_ai.usage.cache_creation_input_tokens",
-    "gen_ai.usage.cache_write_input_tokens",
-    "gen_ai.usage.cache_write_tokens",
-    "gen_ai.usage.cache_creation_tokens",
-    "gen_ai.usage.input_tokens.cache_write",
-    "gen_ai.usage.details.cache_write_tokens",
-    "gen_ai.aggregated_usage.cache_creation.input_tokens",
-    "llm.token_count.prompt_details.cache_write",
-    "ai.usage.inputTokenDetails.cacheWriteTokens",
-)
-"""Names of the tokens of the input that were written to the cache."""
-
 REASONING = "gen_ai.usage.reasoning.output_tokens"
-REASONINGS = (
-    REASONING,
-    "llm.token_count.completion_details.reasoning",
-    "llm.usage.reasoning_tokens",
-    "gen_ai.usage.reasoning_tokens",
-    "gen_ai.usage.output_tokens.reasoning",
-    "gen_ai.usage.reasoning_output_tokens",
-    "gen_ai.usage.experimental.reasoning_tokens",
-    "gen_ai.usage.details.reasoning_tokens",
-    "ai.usage.reasoningTokens",
-    "ai.usage.outputTokenDetails.reasoningTokens",
-)
-"""Names of the tokens of the output that were spent on thinking."""
-
 TOTAL = "gen_ai.usage.total_tokens"
-TOTALS = (TOTAL, "llm.usage.total_tokens", "llm.token_count.total", "ai.usage.totalTokens")
-"""Names of all tokens of a call."""
+
+USAGE = re.compile(r"(?:gen_ai|llm|ai)\.(?:\w+_)?((?:usage|token_count)\..+)")
+WORD = re.compile(r"[A-Z]?[a-z]+|[^._]")
+WHOLES: Mapping[str, str] = {
+    "input": ATTRIBUTES["input_tokens"],
+    "prompt": ATTRIBUTES["input_tokens"],
+    "output": ATTRIBUTES["output_tokens"],
+    "completion": ATTRIBUTES["output_tokens"],
+    "candidates": ATTRIBUTES["output_tokens"],
+    "total": TOTAL,
+}
+TOKENS = frozenset(("token", "tokens", "count"))
+CACHE = frozenset(("cache", "cached"))
+WRITTEN = frozenset(("creation", "write"))
+THOUGHTS = frozenset(("reasoning", "thinking", "thoughts"))
+OTHER = frozenset(("usage", "details", "experimental", "read", "hit", "content"))
+USAGE_WORDS = TOKENS | CACHE | WRITTEN | THOUGHTS | OTHER | WHOLES.keys()
+"""The words of names of tokens. Those with others, as `audio` and `5m`, are not of a whole kind."""
+
+
+@lru_cache(maxsize=8_192)
+def usage_name(name: str) -> str:
+    """Return the conventional name of a count of tokens; the same name if it is not one.
+
+    Each library has its own words for the same few counts, as in
+    `gen_ai.usage.prompt_tokens_details.cache_read`, `llm.usage.cached_tokens`,
+    `ai.usage.inputTokenDetails.cacheWriteTokens`, `llm.token_count.completion_details.reasoning`.
+    """
+    found = USAGE.fullmatch(name)
+    words = {word.lower() for word in WORD.findall(found[1])} if found else set()
+    if not words <= USAGE_WORDS or not words & TOKENS:
+        return name
+    if words & CACHE:
+        return CACHE_WRITE if words & WRITTEN else CACHE_READ
+    if words & THOUGHTS:
+        return REASONING
+    return WHOLES.get("".join(words - TOKENS - {"usage"}), name)
+
+
+def field_of(name: str) -> str | None:
+    """Return the field of `Span` that an attribute of this name fills, None if there is none."""
+    return FIELDS.get(name) or FIELDS.get(usage_name(name))
+
+
+def is_older(name: str) -> bool:
+    """Return True if a conventional name has precedence over this one."""
+    return name in OLDER or usage_name(name) != name
+
 
 RENAMED: Mapping[str, str] = {
-    **dict.fromkeys(CACHE_WRITES[1:], CACHE_WRITE),
-    **dict.fromkeys(REASONINGS[1:], REASONING),
-    **dict.fromkeys(TOTALS[1:], TOTAL),
     "ai.response.id": "gen_ai.response.id",
     "ai.toolCall.name": "gen_ai.tool.name",
     "ai.toolCall.id": "gen_ai.tool.call.id",

@@ -29,7 +29,7 @@ from storage.model.semconv import (
     INVOKE_AGENT,
     LEVEL,
     LEVEL_MESSAGE,
-    OLDER,
+    NAMELESS,
     OPERATIONS,
     REASONING,
     RECEIVED,
@@ -37,6 +37,8 @@ from storage.model.semconv import (
     RESPONSE_ID,
     TOOL_NAME,
     TOTAL,
+    is_older,
+    usage_name,
 )
 from storage.model.text import storable
 from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_usage
@@ -61,6 +63,8 @@ NOTHING: Placed = ("nothing", "", None)
 
 OPERATION = "gen_ai.operation.name"
 
+NAMES = ("provider", "model", "agent")
+
 FIGURES = COSTS | DETAILS
 
 FAILED = "failed"
@@ -69,7 +73,7 @@ FAILED = "failed"
 NOT_ALONE = FIGURES | {LEVEL}
 """Attributes that become, or are read with, several others."""
 
-ALWAYS = FIGURES | {*RENAMED.values(), RESPONSE_ID, ENTITY, "gen_ai.conversation.id"}
+ALWAYS = FIGURES | {*RENAMED.values(), CACHE_WRITE, REASONING, TOTAL, RESPONSE_ID, ENTITY}
 """Attributes that are kept however many others come first: they are counted, or looked for."""
 
 
@@ -87,9 +91,10 @@ def _target(scope: Scope, name: str) -> Target:
 def _find_target(source: Source, name: str) -> Target:
     if not name or name.startswith(OURS) or source.ignores(name):
         return "nothing", name
-    conventional = source.renamed.get(name) or RENAMED.get(name, name)
+    renamed = source.renamed.get(name)
+    conventional = renamed or RENAMED.get(name) or usage_name(name)
     if conventional in RECEIVED:
-        return "older" if conventional in OLDER else "column", RECEIVED[conventional]
+        return "older" if is_older(renamed or name) else "column", RECEIVED[conventional]
     if name in CONTENT or name.startswith(CONTENT_PREFIXES):
         return "content", conventional
     return "words" if LAST_WORD.split(name)[-1] in CONTENT_ENDINGS else "rest", conventional
@@ -258,5 +263,7 @@ def _column(column: str, value: Any) -> str | int | None:
     if value is None:
         return None
     text = value if type(value) is str else str(value)
-    # Azure begins a stream with a model without a name, which must not hide the one asked for.
+    # It must not hide the name of the model that was asked for, which may come first.
+    if text in NAMELESS and column in NAMES:
+        return None
     return storable(redacted_start(text, MAX_NAME)) or None

@@ -18,13 +18,15 @@ from storage.model.prices import (
 )
 from storage.model.semconv import (
     ATTRIBUTES,
-    CACHE_WRITES,
-    FIELDS,
+    CACHE_WRITE,
     INTEGERS,
-    OLDER,
-    REASONINGS,
+    NAMELESS,
+    REASONING,
     REQUEST_MODEL,
-    TOTALS,
+    TOTAL,
+    field_of,
+    is_older,
+    usage_name,
 )
 from storage.model.span import Span
 from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_usage
@@ -41,6 +43,8 @@ class _Plan(NamedTuple):
     """True if the picked values are all strings or None, so that none needs converting."""
     rest: tuple[str, ...]
     """The names of what stays an attribute."""
+    parts: Mapping[str, Sequence[str]]
+    """Names of the tokens of PARTS: the conventional one, and those among `rest`."""
     priced: bool
     """True if there may be a cost in it, or one can be estimated."""
     detailed: bool
@@ -49,6 +53,9 @@ class _Plan(NamedTuple):
 
 COLUMNS = tuple(item.name for item in fields(Span) if item.name in ATTRIBUTES)
 """The fields of a span that attributes fill, in the order of its fields."""
+
+PARTS = (CACHE_WRITE, REASONING, TOTAL)
+"""Counts of tokens that have no column of their own."""
 
 MOST = 10**15
 """No figure is higher. Thousands of them can still be added up in 64 bits."""
@@ -98,15 +105,15 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
         process,
         active.entry,
     )
-    if span.model == "":  # As Azure begins a stream. It must not hide the model asked for.
+    if span.model in NAMELESS:  # It must not hide the model that was asked for.
         asked = merged.get(REQUEST_MODEL)
-        span.model = asked if asked and isinstance(asked, str) else None
+        span.model = asked if isinstance(asked, str) and asked not in NAMELESS else None
     if plan.detailed:
         _add_details(span)
     if span.input_tokens is not None and span.configured_provider is None:
-        _complete(span, span.input_tokens)
+        _complete(span, span.input_tokens, plan.parts)
     if plan.priced:
-        _price(span, ended=ended)
+        _price(span, plan.parts, ended=ended)
     return span
 
 
@@ -134,10 +141,10 @@ def _add_details(span: Span) -> None:
     span.attributes = attributes
 
 
-def _complete(span: Span, input_tokens: int) -> None:
+def _complete(span: Span, input_tokens: int, parts: Mapping[str, Sequence[str]]) -> None:
     """Let the input include the cache and the output thoughts, if its library leaves them out."""
-    written = _first_count(span.attributes, CACHE_WRITES)
-    thoughts = _first_count(span.attributes, REASONINGS)
+    written = _first_count(span.attributes, parts[CACHE_WRITE])
+    thoughts = _first_count(span.attributes, parts[REASONING])
     if span.cached_tokens or written or thoughts:
         span.input_tokens, span.output_tokens = whole_usage(
             input_tokens,
@@ -145,7 +152,7 @@ def _complete(span: Span, input_tokens: int) -> None:
             cached=span.cached_tokens or 0,
             written=written,
             thoughts=thoughts,
-            total=_first_count(span.attributes, TOTALS),
+            total=_first_count(span.attributes, parts[TOTAL]),
         )
 
 
@@ -154,7 +161,7 @@ def _first_count(attributes: Mapping[str, Any], names: Sequence[str]) -> int:
     return next(filter(None, found), 0)
 
 
-def _price(span: Span, *, ended: bool) -> None:
+def _price(span: Span, parts: Mapping[str, Sequence[str]], *, ended: bool) -> None:
     """Find the cost of a call that another library recorded. Our own attempts have theirs.
 
     All that is recorded waits for this thread, so it never waits for the prices to be imported,
@@ -179,7 +186,7 @@ def _price(span: Span, *, ended: bool) -> None:
         input_tokens=span.input_tokens,
         output_tokens=span.output_tokens,
         cached_tokens=span.cached_tokens,
-        cache_write_tokens=_first_count(attributes, CACHE_WRITES),
+        cache_write_tokens=_first_count(attributes, parts[CACHE_WRITE]),
         at=span.started_at,
     )
     if span.cost is not None:
@@ -197,16 +204,19 @@ def _plan(merged: Mapping[str, object]) -> _Plan:
     places = dict.fromkeys(COLUMNS, len(merged))
     texts = True
     for place, (name, value) in enumerate(merged.items()):
-        if name not in FIELDS or value is None:
+        field = field_of(name)
+        if field is None or value is None:
             continue
         # An older name neither replaces a conventional one nor, as in the receiver, an earlier one.
-        if name not in OLDER or places[FIELDS[name]] == len(merged):
-            places[FIELDS[name]] = place
-        texts = texts and type(value) is str and FIELDS[name] not in INTEGERS
+        if not is_older(name) or places[field] == len(merged):
+            places[field] = place
+        texts = texts and type(value) is str and field not in INTEGERS
+    rest = tuple(name for name in merged if field_of(name) is None)
     return _Plan(
         columns=itemgetter(*places.values()),
         texts=texts,
-        rest=tuple(name for name in merged if name not in FIELDS),
+        rest=rest,
+        parts={part: (part, *(n for n in rest if usage_name(n) == part)) for part in PARTS},
         priced=not COSTS.isdisjoint(merged) or places["model"] < len(merged),
         detailed=not DETAILS.isdisjoint(merged),
     )

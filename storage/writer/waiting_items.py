@@ -4,7 +4,7 @@ import threading
 from collections import deque
 
 from storage.model.records import Log, Metric, Score
-from storage.model.semconv import FIELDS
+from storage.model.semconv import field_of
 from storage.model.span import Span
 from storage.tracing.recording_span import RecordingSpan
 from storage.writer.dropped import DropCounters
@@ -96,6 +96,6 @@ def trim(item: object, dropped: DropCounters, *, attributes: bool) -> None:
         item.events = []
         dropped.add_dropped("events")
     if attributes and item.attributes:
-        known = {name: value for name, value in item.attributes.items() if name in FIELDS}
+        known = {name: value for name, value in item.attributes.items() if field_of(name)}
         item.attributes = known if isinstance(item, RecordingSpan) else {}
         dropped.add_dropped("attributes")

@@ -248,6 +248,24 @@ def test_a_failed_span_says_why() -> None:
             (None, None, 10, 3, 4),
         ),
         (
+            {
+                "llm.model": "gpt-5",
+                "llm.usage.input_tokens": 10,
+                "llm.usage.output_tokens": 3,
+                "llm.usage.cache_read_input_tokens": 4,
+            },
+            (None, "gpt-5", 10, 3, 4),
+        ),
+        (
+            {
+                "gen_ai.system": "unknown",
+                "gen_ai.request.model": "gpt-5",
+                "gen_ai.response.model": "none",
+                "gen_ai.usage.input_tokens": "10",
+            },
+            (None, "gpt-5", 10, None, None),
+        ),
+        (
             {"gen_ai.usage.input_tokens": "10.0", "gen_ai.usage.output_tokens": 3.0},
             (None, None, 10, 3, None),
         ),
@@ -278,7 +296,14 @@ def test_a_failed_span_says_why() -> None:
         *("conventions", "before 1.37", "OpenInference", "OpenLLMetry", "AI SDK 4", "AI SDK 6"),
         *("AI SDK embeddings", "OpenInference embeddings", "OpenInference rerank", "MLflow JSON"),
         *("MLflow", "LangSmith", "pydantic-ai", "Langfuse of OpenAI", "Langfuse of responses"),
-        *("empty names", "pydantic-ai, a run", "floats and texts", "LangSmith's metadata"),
+        *(
+            "empty names",
+            "pydantic-ai, a run",
+            "by hand",
+            "Spring AI",
+            "floats and texts",
+            "LangSmith's metadata",
+        ),
         "Semantic Kernel 1.16",
     ],
 )
@@ -305,14 +330,30 @@ IN, OUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
         ("cached_tokens", "cache_write_input_tokens", "reasoning_tokens"),
         ("input_cached_tokens", "cache_write_input_tokens", "reasoning_tokens"),
         ("cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_output_tokens"),
+        (
+            "prompt_token_details.cached_read_tokens",
+            "prompt_token_details.cached_write_tokens",
+            "completion_token_details.reasoning_tokens",
+        ),
+        (
+            "prompt_tokens_details.cache_read",
+            "prompt_tokens_details.cache_write",
+            "completion_tokens_details.reasoning",
+        ),
+        ("cached_content_tokens", "cache_write_tokens", "thoughts_token_count"),
+        ("cache_hit_tokens", "cache_creation_input_tokens", "thinking_tokens"),
     ],
     ids=[
         *("conventions", "OpenClaw", "Claude Code plug-ins", "Sentry, OpenRouter", "OpenLIT"),
-        *("Mastra, Google ADK", "others", "LiveKit", "Laminar"),
+        *("Mastra, Google ADK", "others", "LiveKit", "Laminar", "Bifrost", "OpenLIT for Go"),
+        *("Gemini", "AG2"),
     ],
 )
 def test_the_parts_of_a_usage_have_many_names(cached: str, written: str, thoughts: str) -> None:
     parts = {cached: 500, written: 300, thoughts: 60}
+    # Parts of a part, and what is no count of tokens, are none of these.
+    parts |= {"prompt_token_details.cached_write_tokens_5m": 1, "cache_read_cost": 2}
+    parts |= {"prompt_tokens_details.audio": 3, "cache_creation": 4, "details.input_tokens": 5}
     facts = {f"gen_ai.usage.{name}": value for name, value in parts.items()}
     span = span_with({IN: 1_000, OUT: 100, "gen_ai.request.model": "claude-sonnet-4-5", **facts})
     assert (span.input_tokens, span.output_tokens, span.cached_tokens) == (1_000, 100, 500)

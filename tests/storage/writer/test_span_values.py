@@ -157,8 +157,9 @@ def test_a_count_is_a_number_that_is_not_negative(told: object, kept: int | None
     assert to_span(call, process="p", ended=True).input_tokens == kept
 
 
-def test_an_empty_model_does_not_hide_the_one_that_was_asked_for() -> None:
-    call = active({}, {"gen_ai.request.model": "gpt-4o", "gen_ai.response.model": ""})
+@pytest.mark.parametrize("model", ["", "unknown"])
+def test_an_empty_model_does_not_hide_the_one_that_was_asked_for(model: str) -> None:
+    call = active({}, {"gen_ai.request.model": "gpt-4o", "gen_ai.response.model": model})
     call.end()
     assert to_span(call, process="p", ended=True).model == "gpt-4o"
 
@@ -168,6 +169,7 @@ def test_an_empty_model_does_not_hide_the_one_that_was_asked_for() -> None:
     [
         ({"gen_ai.usage.cache_read.input_tokens": 900}, 100 * 3 + 270 + 7 * 15),
         ({"gen_ai.usage.cache_creation_input_tokens": 900}, 100 * 3 + 3_375 + 7 * 15),
+        ({"llm.usage.cached_tokens": 900}, 100 * 3 + 270 + 7 * 15),
     ],
 )
 def test_the_input_of_a_library_that_leaves_out_the_cache_is_completed(
