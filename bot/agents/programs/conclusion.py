@@ -41,10 +41,8 @@ class Ended:
         if outcome.stopped == "cancelled":
             by = request.cancellation.by or "somebody"
             raise AgentCancelled(by, stderr=outcome.stderr, partial=partial)
-        # Only a program whose output says so is known to be done.
-        answered = self.program.parser is not None and answer.complete and answer.failure is None
         if outcome.stopped == "timeout":
-            if answered and partial.text:  # It answered, and only did not exit.
+            if self._answered():  # It only did not exit.
                 return partial
             raise AgentTimeout(
                 f"{self.agent} did not answer within {self.limits.timeout_s:g} s and was stopped: "
@@ -74,7 +72,7 @@ class Ended:
             error_type, message = answer.failure
             what, advice = FAILURES[error_type]
             return error_type, f"{self.agent} {what} ({redacted_start(message, 500)}){advice}."
-        if outcome.exit_code:
+        if outcome.exit_code and not self._answered():  # Else something else went wrong at its end.
             error_type = self._error_type()
             return error_type, self._with_last_words(ending(outcome.exit_code))
         if not answer.complete:
@@ -84,6 +82,12 @@ class Ended:
         if not answer.text():
             return "empty", self._with_last_words("ended without an answer")
         return None
+
+    def _answered(self) -> bool:
+        """Return True if its output says so, which words without events do not."""
+        answer = self.answer
+        said_so = self.program.parser is not None and answer.complete and answer.failure is None
+        return said_so and answer.text() not in ("", answer.stray)
 
     def _with_last_words(self, how: str) -> str:
         words = last_words(self._complaint())

@@ -69,14 +69,15 @@ def _result(event: Event, answer: ParsedAnswer) -> None:
     answer.cost = micro_dollars(event, "total_cost_usd")
     answer.turns = count(event, "num_turns")
     answer.stop_reason = text(event, "stop_reason")
-    result = text(event, "result")
-    if at(event, "is_error") is not True:
+    result, subtype = text(event, "result"), text(event, "subtype") or ""
+    # Of older versions is_error was false if the limit of --max-turns ended the answer.
+    if at(event, "is_error") is not True and not subtype.startswith("error_"):
         answer.final_text = result
     elif answer.stop_reason == "refusal":
         answer.fail("refused", result)
     else:
-        subtype = text(event, "subtype") or ""
-        message = result or subtype
+        reasons = filter(None, map(text, items(event, "errors")))
+        message = result or "; ".join(reasons) or subtype
         status = count(event, "api_error_status")
         answer.fail(
             "quota" if "budget" in subtype else error_type_of(message, status=status), message

@@ -34,7 +34,7 @@ def parse(event: Event, answer: ParsedAnswer) -> None:
             status = count(event, "data", "statusCode")
             answer.fail(error_type_of(message, status=status), message)
         case "result":
-            answer.complete = True
+            answer.complete = not count(event, "exitCode")
             answer.session_id = text(event, "sessionId")
 
 

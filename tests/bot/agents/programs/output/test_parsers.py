@@ -4,6 +4,8 @@ The output of crewx is written by hand: the program cannot be installed here.
 """
 
 import json
+import re
+import signal
 import sys
 from typing import Any
 
@@ -232,9 +234,9 @@ def test_a_program_that_would_try_again_for_minutes_is_not_waited_for() -> None:
 def printing(
     text: str, *, name: str = "claude", code: int = 0, stderr: str = ""
 ) -> CommandProvider:
-    script = (
-        f"import sys; sys.stdout.write({text!r}); sys.stderr.write({stderr!r}); sys.exit({code})"
-    )
+    end = f"sys.exit({code})" if code >= 0 else f"os.kill(os.getpid(), {-code})"
+    said = f"sys.stdout.write({text!r}); sys.stdout.flush(); sys.stderr.write({stderr!r})"
+    script = f"import os, sys; {said}; {end}"
     command = (sys.executable, "-S", "-c", script)
     return CommandProvider(agent=name, program=BY_NAME[name], command=command)
 
@@ -286,6 +288,40 @@ def test_a_program_that_cannot_begin_tells_why_wherever_it_says_so(
     with pytest.raises(AgentError) as caught:
         provider.answer(Request(prompt="x"))
     assert (caught.value.error_type, caught.value.message) == (error_type, message)
+
+
+@pytest.mark.parametrize("code", [1, -signal.SIGTERM])
+def test_an_answer_stays_one_if_its_program_ends_badly_afterwards(code: int) -> None:
+    provider = printing(RESULT, code=code, stderr="MCP server jira: needs-auth")
+    reply = provider.answer(Request(prompt="x"))
+    assert (reply.text, reply.exit_code) == ("Yes.", code)
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "reason"),
+    [
+        ("claude", {"subtype": "error_max_turns", "is_error": False}, "(error_max_turns)"),
+        (
+            "claude",
+            {"subtype": "error_max_turns", "is_error": True, "errors": ["Too many turns (1)"]},
+            "(Too many turns (1))",
+        ),
+        ("copilot", {"exitCode": 1}, "ended with exit code 1"),
+    ],
+)
+def test_what_an_agent_says_before_it_gives_up_is_no_answer(
+    name: str, event: dict[str, object], reason: str
+) -> None:
+    said = {
+        "claude": {"type": "assistant", "message": {"content": [{"type": "text", "text": "Hm."}]}},
+        "copilot": {"type": "assistant.message", "data": {"content": "Hm."}},
+    }
+    lines = [said[name], {"type": "result", **event}]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    with pytest.raises(AgentError, match=re.escape(reason)) as caught:
+        printing(text, name=name, code=1).answer(Request(prompt="x"))
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "Hm."
 
 
 def test_lines_that_are_no_events_do_not_disturb() -> None:
