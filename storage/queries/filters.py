@@ -41,28 +41,35 @@ def all_conditions(database: Database, filters: Filters) -> list[Any]:
     """Build the conditions of a query of `TraceRow` that need not be read by agent."""
     each = for_each_agent(database, filters)
     if len(each) == 1:
-        return conditions(each[0])
+        return conditions(database, each[0])
     one_of = TraceRow.agent.in_([one.agent for one in each])
-    return [*conditions(replace(each[0], agent=None)), one_of]
+    return [*conditions(database, replace(each[0], agent=None)), one_of]
 
 
-def conditions(filters: Filters) -> list[Any]:
+def conditions(database: Database, filters: Filters) -> list[Any]:
     """Build the conditions of a query of `TraceRow`, for the agent of exactly this name."""
     wanted = {name: getattr(filters, name) for name in EQUAL}
-    made: list[Any] = [_is(name, value) for name, value in wanted.items() if value is not None]
+    made: list[Any] = [
+        _is(database, name, value) for name, value in wanted.items() if value is not None
+    ]
     if filters.status not in (None, "ok"):
         made.append(NOT_OK)
     for name, value in filters.without:
-        made.append(getattr(TraceRow, name).is_null() | ~_is(name, value))
+        made.append(getattr(TraceRow, name).is_null() | ~_is(database, name, value))
     if filters.feedback is not None:
         made.append({"up": RATED_UP, "down": RATED_DOWN}[filters.feedback])
     return [*made, *_compared(filters)]
 
 
-def _is(name: str, value: str) -> Any:
+def _is(database: Database, name: str, value: str) -> Any:
     column = getattr(TraceRow, name)
     same = column == value
-    return same | (fn.LOWER(column) == value.lower()) if name in IN_ANY_CASE else same
+    if name not in IN_ANY_CASE:
+        return same
+    # From A to Z only, as SQLite does. The length is compared first, because LOWER takes PostgreSQL
+    # longer than to read the row.
+    low, lowered = value.lower(), fn.LOWER(column.collate(database.by_code_point))
+    return same | ((fn.OCTET_LENGTH(column) == fn.OCTET_LENGTH(low)) & (lowered == low))
 
 
 def _compared(filters: Filters) -> list[Any]:

@@ -193,7 +193,7 @@ class _Listing:
         begun = TraceRow.started_at >= max(since, self.earliest, newest)
         skipped = [] if self.skipped else [NOT_SKIPPED]
         place = [] if self.place is None else [beyond(self.place)]
-        return [begun, *conditions(self.filters), *skipped, *place]
+        return [begun, *conditions(self.database, self.filters), *skipped, *place]
 
     def _listed(self, limit: int) -> Any:
         if self.audiences is not None or self.filters.has_index or self.filters == ANY:

@@ -35,7 +35,10 @@ VIEWERS = {
     ),
 }
 
-NAMES = ("claude", "Claude", "code_x", "code-x", "codex", "코덱스", "é", "z", "a\0b", "x" * 700)
+NAMES = (
+    *("claude", "Claude", "code_x", "code-x", "codex", "코덱스", "é", "É", "z", "a\0b"),
+    "x" * 700,
+)
 TEXTS = (
     *("배포가 왜 실패했나요?", "東京都の天気は", "Deploy v1.2", "deployment of v1.23", "Straße"),
     *("cafe\u0301", "a\0b", "x\ud800y", "50%_\\ done", "z" * 60_000, "🙂👍🏽", "", None),
@@ -173,6 +176,8 @@ COMMANDS = (
     *("metrics both", f"thread {GENERAL} {THREAD}", f"thread {SECRET} {THREAD}"),
     *(f"ls --all --limit 50 --agent {name}" for name in ("claude", "Claude", "코덱스", "é", "z")),
     *(f"ls --all -agent:{name}" for name in ("claude", "code_x", "코덱스")),
+    *(f"ls --all --limit 50 --model {name}" for name in ("CLAUDE", "code_X", "é", "É", "none")),
+    *(f"ls --all --limit 50 -model:{name}" for name in ("CLAUDE", "é")),
     *(f"ls --all --status {status} --limit 99" for status in sorted({*STATUSES})),
     *("ls tokens>8589934592", "ls cost<1 cost>0", "ls --all duration>2ms duration<5s"),
     *("ls --all feedback:down", "ls --all feedback:up", "errors --channel G0SECRET"),
