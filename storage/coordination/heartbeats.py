@@ -113,6 +113,13 @@ def _judged(heartbeat: Heartbeat, now: int) -> Heartbeat:
     return heartbeat
 
 
+def seen_lately(database: Database, *, team: str) -> int:
+    """Return how many processes of a bot there were in the last minutes, with those that ended."""
+    since = database.now() - LOST_NS
+    rows = HeartbeatRow.select().where(HeartbeatRow.team == team, HeartbeatRow.seen_at > since)
+    return int(rows.count(database))
+
+
 def dead_processes(database: Database, processes: Collection[str]) -> set[str]:
     """Return those of *processes* that have ended.
 

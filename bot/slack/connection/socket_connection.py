@@ -61,7 +61,9 @@ class Connection:
 
     logger = logger  # Bolt's adapter logs to it.
 
-    def __init__(self, socket: ClientConnection, timing: Timing) -> None:
+    def __init__(self, socket: ClientConnection, timing: Timing, *, of_app: int = 1) -> None:
+        self.of_app = of_app
+        """How many connections the app has, this one among them, as Slack said in its greeting."""
         self.leaving = threading.Event()
         """Set when the connection has ended, or when Slack asks to replace it."""
         self.ended = ""
@@ -132,7 +134,8 @@ def open_connection(url: str, *, proxy: str | None, timing: Timing) -> Connectio
     if greeting.get("type") != "hello":
         socket.close()
         raise SlackUnavailable(f"Slack refuses a connection: {_reason(greeting)}")
-    return Connection(socket, timing)
+    of_app = greeting.get("num_connections")
+    return Connection(socket, timing, of_app=of_app if isinstance(of_app, int) else 1)
 
 
 def _reason(message: dict[str, Any]) -> str:

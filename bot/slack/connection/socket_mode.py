@@ -100,13 +100,15 @@ class SocketMode:
     def _run(self, url: str | None) -> None:
         failures = 0
         while not self._closing.is_set():
-            asked_s = None
+            asked_s, own = None, len(self._connections) + 1
             try:
                 connection = self._open(url or self._open_url())
             except Exception as error:  # Whatever it is: without this thread the bot is deaf.
                 failures, asked_s = failures + 1, self._failed(error)
             else:
                 self._status.stands()
+                if failures == 0:  # Slack may still count a connection that was lost.
+                    self._status.others = connection.of_app - own
                 connection.leaving.wait()
                 if connection.ended:
                     self._status.ended(connection.ended)

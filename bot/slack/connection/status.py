@@ -12,6 +12,7 @@ from bot.settings import SettingsError
 from bot.slack.connection.credentials import identify
 from bot.slack.errors import SlackUnavailable
 from reports.formatting import duration
+from storage.coordination.heartbeats import seen_lately
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
 from storage.model.redaction import redact
@@ -42,6 +43,8 @@ class ConnectionStatus:
         self._refusal: str | None = None
         self.mode = ""
         """How Slack reaches the bot, `socket` or `http`; empty before it is asked to."""
+        self.others = 0
+        """Connections of the app that are not of this process, until it is known whose they are."""
         self._connected: Callable[[], object] | None = connected
         self._now = now
         self._since = now()
@@ -112,6 +115,25 @@ def check_token(client: WebClient, status: ConnectionStatus) -> None:
         status.refused(None)
 
 
+def _tell_of_strangers(database: Database, status: ConnectionStatus, *, team: str) -> None:
+    """Warn once if a program is connected for the same app that does not share the database.
+
+    Neither would notice: Slack sends each event to one of them only, which takes it.
+    """
+    others, status.others = status.others, 0
+    if others <= 0:
+        return
+    known = max(seen_lately(database, team=team) - 1, 0)
+    # For a moment a process has two connections, one of which it replaces.
+    if others > 2 * known:
+        logger.warning(
+            "Slack has %d connections of this app that are not of this bot: another program uses "
+            "the same app, and each message reaches one of them only. Stop it, or give it an app "
+            "of its own.",
+            others - known,
+        )
+
+
 def note_connection(
     database: Database, status: ConnectionStatus, *, team: str, now: int, stopped: bool = False
 ) -> None:
@@ -120,6 +142,7 @@ def note_connection(
     Only if that changed, or once an hour: a write each minute would keep an idle machine busy.
     `now` is in nanoseconds since the epoch.
     """
+    _tell_of_strangers(database, status, team=team)
     name, problem = f"{CONNECTION}{team}", status.problem
     state = "stopped" if stopped else "connected" if problem is None else "not connected"
     before = last_entry(database, name)

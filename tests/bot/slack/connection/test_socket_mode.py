@@ -286,6 +286,20 @@ def test_slack_asks_how_long_to_wait() -> None:
     assert attempts[2] - attempts[1] >= 0.4
 
 
+def test_connections_of_others_are_counted_when_slack_greets(sandbox: Sandbox) -> None:
+    with running(line_to(sandbox)) as one:
+        eventually(lambda: one.stood == 1)
+        with running(line_to(sandbox)) as two:
+            eventually(lambda: two.stood == 1)
+            assert (one.status.others, two.status.others) == (0, 1)
+            two.status.others = 0
+            sandbox.break_sockets("end")
+            sandbox.wait_for_app(opened=4, connections=2, timeout=10)
+            eventually(lambda: one.status.problem is two.status.problem is None)
+            # Slack may still count those that were lost.
+            assert (one.status.others, two.status.others) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("first", "told"),
     [

@@ -10,6 +10,7 @@ from bot.sandbox import Sandbox
 from bot.slack.connection.status import ConnectionStatus, note_connection
 from reports.views.health import health_view
 from storage import Observability
+from storage.coordination.heartbeats import Heartbeat, put_heartbeat
 from storage.coordination.process_identity import this_process
 from storage.database.shared_file import SharedDatabase
 from storage.health import health
@@ -66,6 +67,33 @@ def test_health_shows_whether_slack_is_connected(database: SharedDatabase) -> No
     assert shown(database, now) == "⚠ not connected, just now: its name cannot be resolved"
     note_connection(database, status, team="T1", now=now, stopped=True)
     assert shown(database, now) == "the bot was stopped, just now"
+
+
+def test_another_program_with_the_same_app_is_told_once(
+    database: SharedDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told(others: int) -> int:
+        caplog.clear()
+        status.others = others
+        for _ in range(2):
+            note_connection(database, status, team="T1", now=time.time_ns())
+        return caplog.text.count("another program uses the same app")
+
+    def beat(process: str, team: str = "T1") -> None:
+        put_heartbeat(
+            database,
+            Heartbeat(
+                process=process, team=team, version="1", mode="socket", state="stopped", problem=""
+            ),
+        )
+
+    status = ConnectionStatus()
+    assert (told(0), told(-1), told(1)) == (0, 0, 1)
+    beat("here:1:1")
+    beat("here:3:1", team="T2")
+    assert (told(0), told(1)) == (0, 1)
+    beat("here:2:1")  # One that was just replaced by this one, or that goes on beside it.
+    assert (told(1), told(2), told(3)) == (0, 0, 1)
 
 
 def test_a_token_that_is_revoked_is_told_by_the_log_and_by_health(
