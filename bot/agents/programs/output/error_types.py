@@ -17,14 +17,15 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("refused", r"content.?filter|usage policy|violates? .{0,40}polic|\bSAFETY\b"),
         (
             "quota",
-            r"\b(402|429|529)\b|quota|rate.?limit|usage limit|too many requests|overloaded"
-            r"|out of credits?|credit balance|billing|RESOURCE_EXHAUSTED"
-            r"|(hit|reached) your (\S+ ){0,2}limit|\b(hour|session|weekly) limit",
+            r"\b(402|429|529)\b|quota|rate.?limit|usage (limit|exceeded)|too many requests"
+            r"|overloaded|out of (credits?|extra usage)|credit balance|billing|RESOURCE_EXHAUSTED"
+            r"|(hit|reached|exceeded) your (\S+ ){0,3}(limit|allowance)"
+            r"|\b(hour|session|weekly) limit",
         ),
         (
             "authentication",
-            r"\b(401|403)\b|unauthori[sz]ed|unauthenticated|authenticat|api.?key|log ?in\b"
-            r"|credentials|\bauth method\b|missing environment variable",
+            r"\b(401|403)\b|unauthori[sz]ed|unauthenticated|authenticat|api.?key|(log|sign) ?in\b"
+            r"|(access|refresh) token|credentials|\bauth method\b|missing environment variable",
         ),
     )
 )

@@ -190,6 +190,10 @@ def test_a_failing_agent_tells_its_code_and_its_last_words() -> None:
         ("Error: x\n    at run (/a/b.js:1:20)\n    at c:3\n\nNode.js v22.1.0\n", ": Error: x"),
         ("panicked at oops\nnote: run with `R=1` to display a backtrace\n", ": panicked at oops"),
         ("bad\n  ^^^\n}\n", ": bad"),
+        (
+            "Error loading a.toml: line 1\n |\nunknown key `x`\n",
+            ": Error loading a.toml: line 1 … unknown key `x`",
+        ),
         ("}\n", ": }"),
         ("key xoxb-123456789012-1234567890123-abcdefghijklmnopqrstuvwx", ": key [redacted:"),
         ("x" * 400, f": {'x' * 300}…"),

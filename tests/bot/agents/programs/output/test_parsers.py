@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bot.agents.errors import AgentError
 from bot.agents.programs.catalog import PROGRAMS
 from bot.agents.programs.output.answer import ParsedAnswer
+from bot.agents.programs.output.error_types import error_type_of
 from bot.agents.programs.output.reader import JsonLinesReader
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import CommandProvider
@@ -259,6 +260,26 @@ def test_the_limits_of_a_subscription_are_a_quota(said: str) -> None:
     with pytest.raises(AgentError) as caught:
         printing(result).answer(Request(prompt="x"))
     assert caught.value.error_type == "quota"
+
+
+@pytest.mark.parametrize(
+    ("said", "error_type"),
+    [
+        ("You're out of extra usage · resets Mar 12, 10am (UTC)", "quota"),
+        ("You've hit your org's monthly spend limit · ask your admin to raise it", "quota"),
+        ("You have exceeded your premium request allowance.", "quota"),
+        ("You have reached your monthly premium request limit", "quota"),
+        ("Free usage exceeded, add credits https://opencode.ai/zen", "quota"),
+        ("Your access token could not be refreshed. Please log out.", "authentication"),
+        ("Your refresh token was already used.", "authentication"),
+        ("You have signed in to another account. Please sign in again.", "authentication"),
+        ("Your input exceeds the context window of this model", "crash"),
+        ("The model stopped: you have hit your configured tool call depth limit", "crash"),
+        ("Unexpected token < in JSON at position 0", "crash"),
+    ],
+)
+def test_the_words_of_a_program_tell_what_failed(said: str, error_type: str) -> None:
+    assert error_type_of(said) == error_type
 
 
 @pytest.mark.parametrize(
