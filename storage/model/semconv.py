@@ -161,6 +161,8 @@ def is_older(name: str) -> bool:
     return name in OLDER or usage_name(name) != name
 
 
+OPERATION = "gen_ai.operation.name"
+
 RENAMED: Mapping[str, str] = {
     "ai.response.id": "gen_ai.response.id",
     "ai.toolCall.name": "gen_ai.tool.name",
@@ -168,8 +170,8 @@ RENAMED: Mapping[str, str] = {
     "session.id": "gen_ai.conversation.id",
     "tool.name": "gen_ai.tool.name",
     "tool_call.id": "gen_ai.tool.call.id",
-    "openinference.span.kind": "gen_ai.operation.name",
-    "traceloop.span.kind": "gen_ai.operation.name",
+    "openinference.span.kind": OPERATION,
+    "traceloop.span.kind": OPERATION,
 }
 """Older attribute name → conventional attribute name."""
 
@@ -182,7 +184,7 @@ OPERATIONS: Mapping[str, str] = {
     "EMBEDDING": "embeddings",
     "RETRIEVER": "retrieval",
 }
-"""The span kinds of OpenInference and OpenLLMetry → `gen_ai.operation.name`."""
+"""The span kinds of OpenInference and OpenLLMetry → OPERATION."""
 
 DOLLARS: frozenset[str] = frozenset(
     (
@@ -281,7 +283,15 @@ CONTENT: frozenset[str] = frozenset(
         *("traceloop.entity.input", "traceloop.entity.output"),
         *("ai.prompt", "ai.response.text", "ai.response.object", "ai.response.reasoning"),
         *("ai.response.toolCalls", "ai.toolCall.args", "ai.toolCall.result", "ai.documents"),
-        *("ai.value", "ai.values", "ai.embedding", "ai.embeddings", "ai.response.files"),
+        *(
+            "ai.request.text",
+            "ai.schema",
+            "ai.value",
+            "ai.values",
+            "ai.embedding",
+            "ai.embeddings",
+            "ai.response.files",
+        ),
         *("langfuse.observation.input", "langfuse.observation.output", "langfuse.trace.input"),
         *("langfuse.trace.output", "langfuse.experiment.item.expected_output"),
         *("mlflow.spanInputs", "mlflow.spanOutputs", "mlflow.traceInputs", "mlflow.traceOutputs"),
@@ -302,7 +312,14 @@ CONTENT_PREFIXES = (
     *("gen_ai.prompt.", "gen_ai.completion.", "gen_ai.input.messages.", "gen_ai.output.messages."),
     *("llm.input_messages.", "llm.output_messages.", "llm.prompts.", "llm.completions."),
     *("retrieval.documents.", "reranker.", "embedding.text", "embedding.embeddings."),
-    *("ai.prompt.", "llm.tools.", "llm.choices.", "input.documents.", "output.documents."),
+    *(
+        "ai.prompt.",
+        "ai.decision.",
+        "llm.tools.",
+        "llm.choices.",
+        "input.documents.",
+        "output.documents.",
+    ),
     *("input.images.", "output.images.", "llm.request.functions.", "lk.pii."),
 )
 """Attributes with text of people, models and tools. TRACEBOT_CAPTURE decides what is stored."""

@@ -30,6 +30,7 @@ from storage.model.semconv import (
     LEVEL,
     LEVEL_MESSAGE,
     NAMELESS,
+    OPERATION,
     OPERATIONS,
     REASONING,
     RECEIVED,
@@ -60,8 +61,6 @@ MAX_NAME = 1_000
 LAST_WORD = re.compile("[.:]")
 
 NOTHING: Placed = ("nothing", "", None)
-
-OPERATION = "gen_ai.operation.name"
 
 NAMES = ("provider", "model", "agent")
 

@@ -20,9 +20,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
+from storage.model.prices import estimated_cost
 from storage.model.records import Log, Metric
-from storage.model.semconv import INHERITED
+from storage.model.semconv import CACHE_WRITE, INHERITED
 from storage.model.span import WITHIN, Span, reports_usage
+from storage.model.token_counts import count_of
 from storage.model.trace_context import Ids
 from storage.otlp.ancestors import Together, by_ids, nearest_above
 from storage.otlp.bounds import Bounds
@@ -228,14 +230,21 @@ class TraceCorrelator:
         return True
 
     def _without_noise(self, resource: Resource, spans: Sequence[Span]) -> Sequence[Span]:
-        """Leave out noise. Its children move to the nearest span above that is kept, or the top."""
+        """Leave out noise. Its children move to the nearest span above that is kept, or the top.
+
+        A call without a model has that of the nearest span above: codex names it in the noise.
+        """
         source = resource.source
         if not source.kept:
             return spans
         kept = [span for span in spans if source.keeps(span)]
         self.filtered[resource.service] += len(spans) - len(kept)
-        above = nearest_above(by_ids(spans), source.keeps)
+        together = by_ids(spans)
+        above = nearest_above(together, source.keeps)
+        named = nearest_above(together, lambda span: span.model is not None)
         for span in kept:
+            if span.model is None and reports_usage(span):
+                _name_model(span, named[span.trace_id, span.span_id].model)
             end = above[span.trace_id, span.span_id]
             if end is not span and source.keeps(end):
                 span.parent_id = end.span_id
@@ -244,6 +253,22 @@ class TraceCorrelator:
             else:
                 span.parent_id = end.parent_id
         return kept
+
+
+def _name_model(call: Span, model: str | None) -> None:
+    """Give a call a model, and with it a price."""
+    call.model = model
+    if call.cost is None:
+        call.cost = estimated_cost(
+            model,
+            provider=call.provider,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            cached_tokens=call.cached_tokens,
+            cache_write_tokens=count_of(call.attributes.get(CACHE_WRITE)),
+            at=call.started_at,
+        )
+        call.cost_source = None if call.cost is None else "estimated"
 
 
 def _end_rings(spans: Iterable[Span]) -> None:

@@ -1,12 +1,13 @@
 """Describe the programs that send telemetry: their names for things, and what is noise.
 
-Taken from what they really sent: claude 2.1.330, codex 0.169.0, opencode 1.18.33.
+Taken from what they really sent: claude 2.1.330, codex 0.171.0, opencode 1.18.33.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from storage.model.semconv import OPERATION
 from storage.model.span import Span
 
 
@@ -14,7 +15,8 @@ from storage.model.span import Span
 class Source:
     """One program, recognised by its `service.name`, else by an instrumentation scope of its own.
 
-    - `kept`: patterns of the span names to keep, if most are noise. Empty keeps all.
+    - `kept`: patterns of the span names to keep, if most are noise. Empty keeps all. What has an
+      operation of the GenAI conventions is kept, too: plug-ins have names of their own.
     - `kept_with_tokens`: span names of `kept` that are kept only with a token count.
     - `ignored`: patterns of the attributes, log records and metrics to leave out.
     - `renamed`: the program's own names to the conventional ones.
@@ -31,7 +33,9 @@ class Source:
     def keeps(self, span: Span) -> bool:
         if span.name in self.kept_with_tokens and span.output_tokens is None:
             return False
-        return not self.kept or any(fnmatchcase(span.name, pattern) for pattern in self.kept)
+        if not self.kept or OPERATION in span.attributes:
+            return True
+        return any(fnmatchcase(span.name, pattern) for pattern in self.kept)
 
     def ignores(self, name: str) -> bool:
         return bool(self.ignored) and any(fnmatchcase(name, each) for each in self.ignored)
@@ -76,7 +80,7 @@ SOURCES: Mapping[str, Source] = {
     "github-copilot*": Source(agent="copilot"),
     "copilot*": Source(agent="copilot"),
 }
-"""Patterns of `service.name`. The first that matches is used."""
+"""Patterns of `service.name` in lower case. The first that matches is used."""
 
 SCOPES: Mapping[str, Source] = {"com.anthropic.claude_code*": CLAUDE}
 """The same of scope names, for programs whose users may choose another `service.name`."""
@@ -93,4 +97,5 @@ def source_of_scope(name: str) -> Source:
 
 
 def _first_match(sources: Mapping[str, Source], name: str) -> Source:
+    name = name.lower()  # As of "Codex Desktop".
     return next((s for pattern, s in sources.items() if fnmatchcase(name, pattern)), UNKNOWN)

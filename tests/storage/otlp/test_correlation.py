@@ -10,6 +10,7 @@ import pytest
 
 from storage import ActiveSpan, Observability
 from storage.model.records import Log, Metric
+from storage.model.semconv import OPERATION
 from storage.model.span import Span
 from storage.otlp.correlation import TraceCorrelator
 from storage.otlp.scope import Resource
@@ -197,8 +198,8 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
             sent("a", name="codex.exec"),
             sent("b", "a", name="session_loop"),
             sent("c", "b", name="session_task.turn"),
-            sent("d", "c", name="run_turn"),
-            sent("e", "d", name="handle_responses", output_tokens=7),
+            sent("d", "c", name="try_run_sampling_request", model="gpt-5"),
+            sent("e", "d", name="handle_responses", input_tokens=800, output_tokens=7),
             sent("1", "d", name="handle_responses"),
             sent("f", "9", name="mcp.tools.call"),
         ]
@@ -215,6 +216,23 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
     up = {span.name: span.parent_id for span in alone}
     assert up["session_task.turn"] is None
     assert up["mcp.tools.call"] == "9" * 16
+    (call,) = (span for span in alone if span.name == "handle_responses")
+    assert (call.model, call.cost, call.cost_source) == ("gpt-5", 1_070, "estimated")
+
+
+@pytest.mark.parametrize("service", ["opencode", "Codex Desktop"])
+def test_what_a_plug_in_records_of_agents_and_calls_is_no_noise(
+    correlator: TraceCorrelator, service: str
+) -> None:
+    run, call = ({OPERATION: each} for each in ("invoke_agent", "chat"))
+    spans = [
+        sent("a", name="opencode.session", attributes=run),
+        sent("b", "a", name="Bus.publish"),
+        sent("c", "b", name="opencode.llm", attributes=call),
+    ]
+    kept = placed(correlator, sender(service=service), spans)
+    up = {span.name: span.parent_id for span in kept}
+    assert up == {"opencode.session": None, "opencode.llm": "a" * 16}
 
 
 def test_what_an_agent_reports_of_its_own_calls_is_part_of_our_call_of_it(

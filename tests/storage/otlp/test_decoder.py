@@ -608,6 +608,8 @@ CONTENT = {
     "gen_ai.tool.call.arguments": {"path": "said"},
     "ai.response.text": "said",
     "ai.value": "said",
+    "ai.request.text": "said",
+    "ai.decision.questions": "said",
     "llm.tools.0.tool.json_schema": "said",
     "embedding.embeddings.0.embedding.text": "said",
     "langfuse.observation.input": "said",
