@@ -119,12 +119,22 @@ def test_a_folder_that_cannot_be_created_is_refused_with_advice(tmp_path: Path) 
         open_database(tmp_path / "file" / "t.db")
 
 
-def test_a_network_file_system_is_recognised_and_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "where"),
+    [
+        ("nfs4", "is on a network file system"),
+        ("virtiofs", "is in a folder that a virtual machine"),  # OrbStack, Podman, Docker sandboxes
+        ("fakeowner", "such as Docker Desktop's"),
+    ],
+)
+def test_a_file_system_of_another_machine_is_recognised_and_refused(
+    tmp_path: Path, kind: str, where: str
+) -> None:
     mounts = tmp_path / "mounts"
-    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/home {tmp_path}/home nfs4 rw 0 0\n")
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/home {tmp_path}/home {kind} rw 0 0\n")
     (tmp_path / "home").mkdir()
     refuse_network_file_system(tmp_path / "t.db", mounts=mounts)
-    with pytest.raises(NetworkFileSystem, match="nfs4"):
+    with pytest.raises(NetworkFileSystem, match=rf"{where}.*\({kind} at "):
         refuse_network_file_system(tmp_path / "home" / "t.db", mounts=mounts)
 
 
