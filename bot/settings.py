@@ -46,8 +46,6 @@ KINDS = {
     "xapp-": "this is an app's token, for SLACK_APP_TOKEN",
     "xoxp-": "this is a user's token, which the bot does not need",
     "xoxe": "this is a token that is rotated: switch token rotation off in the app's manifest",
-    '"': "leave out the quotes, which docker run --env-file does not remove",
-    "'": "leave out the quotes, which docker run --env-file does not remove",
 }
 """Kinds of tokens, by how they begin: named if one stands in the wrong place."""
 
@@ -99,6 +97,7 @@ def _statistics_age(value: object) -> object:
     return age
 
 
+Secret = Annotated[SecretStr, AfterValidator(_token("", "the app's page, Basic Information"))]
 BotToken = Annotated[
     SecretStr, AfterValidator(_token("xoxb-", "the app's page, OAuth & Permissions"))
 ]
@@ -127,7 +126,7 @@ class Settings(BaseSettings):
 
     slack_bot_token: BotToken = Field(SecretStr(""), validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: AppToken = Field(SecretStr(""), validation_alias="SLACK_APP_TOKEN")
-    slack_signing_secret: SecretStr = Field(SecretStr(""), validation_alias="SLACK_SIGNING_SECRET")
+    slack_signing_secret: Secret = Field(SecretStr(""), validation_alias="SLACK_SIGNING_SECRET")
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
     port: int = Field(3000, ge=0, le=65535, validation_alias="PORT")
 
@@ -149,6 +148,13 @@ class Settings(BaseSettings):
     history_characters: int = Field(100_000, ge=1_000)
     otlp_port: OtlpPort = 0
     otlp_token: SecretStr = SecretStr("")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_quoted(cls, value: object) -> object:
+        if isinstance(value, str) and value[:1] in ('"', "'"):
+            raise ValueError("leave out the quotes, which docker run --env-file does not remove")
+        return value
 
     @field_validator("slack_api_url")
     @classmethod

@@ -1,6 +1,7 @@
 """Find the database that a path or URL names, and connect to it."""
 
 import os
+import re
 from pathlib import Path
 
 from storage.database.base import Database
@@ -18,6 +19,11 @@ from storage.database.shared_file import SharedDatabase
 from storage.errors import BadDatabaseURL, StorageError
 
 BUSY_TIMEOUT_MS = 5_000
+
+QUOTED = (
+    "The database's path or URL is in quotes: leave out the quotes, which docker run --env-file "
+    "does not remove."
+)
 
 MOST_CACHED = 128_000_000
 """Bytes of all caches of a process together. Each connection may fill one of 64 MB, and the bot has
@@ -95,8 +101,11 @@ def _on_server(url: PostgresURL, busy_timeout_ms: int) -> Database:
         ) from None
     try:
         conninfo_to_dict(url.text)
-    except ProgrammingError:  # It quotes the URL, with its password.
-        raise BadDatabaseURL(INVALID) from None
+    except ProgrammingError as error:  # It quotes the URL, with its password.
+        # A URL for Prisma, such as Supabase shows, has pgbouncer=true.
+        found = re.search(r'invalid URI query parameter: "(\w+)"', str(error))
+        unknown = f" libpq does not know the parameter {found[1]}: leave it out." if found else ""
+        raise BadDatabaseURL(f"{INVALID}{unknown}") from None
     from storage.database.postgres import PostgresDatabase
 
     return PostgresDatabase(url, busy_timeout_ms=busy_timeout_ms)
@@ -122,6 +131,8 @@ def database_path(url: str | Path | None) -> Path:
     if (server := postgres_url(url)) is not None:
         return server.path
     text = str(url)
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise BadDatabaseURL(QUOTED)
     if isinstance(url, str) and is_misspelt(text):
         raise BadDatabaseURL(INVALID)
     scheme, separator, rest = text.partition("://")

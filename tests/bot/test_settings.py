@@ -100,6 +100,7 @@ def test_tokens_are_hidden_when_settings_are_printed() -> None:
     [
         ("SLACK_BOT_TOKEN", "xapp-1"),
         ("SLACK_APP_TOKEN", "xoxb-1"),
+        ("SLACK_SIGNING_SECRET", "0a1b # of the app"),
         ("PORT", "70000"),
         ("TRACEBOT_CAPTURE", "everything"),
         ("TRACEBOT_RETENTION", "30"),
@@ -198,9 +199,19 @@ def test_a_setting_has_only_the_name_that_is_documented(monkeypatch: pytest.Monk
     assert len(misspelt_names()) == 2
 
 
-def test_quotes_around_a_token_are_named(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLACK_BOT_TOKEN", '"xoxb-1-a"'),
+        ("SLACK_SIGNING_SECRET", "'0a1b'"),
+        ("TRACEBOT_AGENTS", '"agents.toml"'),
+        ("TRACEBOT_DATABASE_URL", '"/data/t.db"'),
+        ("TRACEBOT_GRACE", '"20"'),
+    ],
+)
+def test_quotes_around_a_value_are_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setenv("SLACK_BOT_TOKEN", '"xoxb-1-a"')
-    with pytest.raises(SettingsError, match=r"SLACK_BOT_TOKEN .*\(leave out the quotes"):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"{name} .*leave out the quotes"):
         load_settings()

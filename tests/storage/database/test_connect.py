@@ -85,6 +85,7 @@ def test_a_url_of_something_else_is_refused(url: str) -> None:
         "Postgres://bot:hush@db.example/traces",
         " postgresql://bot:hush@db.example/traces",
         "'postgresql://bot:hush@db.example/traces'",
+        '"/data/hush.db"',
         "postgresql+psycopg://bot:hush@db.example/traces",
         "host=db.example dbname=traces user=bot password=hush",
         "dbname=traces password = hush",

@@ -118,6 +118,7 @@ def test_a_url_that_makes_no_sense_is_not_quoted(url: str) -> None:
         locate(url)
     assert "hush" not in str(caught.value)
     assert "hu/sh" not in str(caught.value)
+    assert ("the parameter nonsense: leave it out" in str(caught.value)) == ("nonsense=" in url)
 
 
 def test_without_psycopg_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
