@@ -89,13 +89,14 @@ def _between(value: Any, above: int | None, below: int | None) -> list[Any]:
 
 
 # Each step goes to the next name in the index: it reads as many entries as there are names.
+# PostgreSQL plans ORDER BY in less time than MIN.
 AGENTS = Statement(
     lambda database: (
         f"""
     WITH RECURSIVE names (agent) AS (
-        SELECT MIN(agent) FROM traces WHERE agent IS NOT NULL
+        SELECT (SELECT agent FROM traces WHERE agent IS NOT NULL ORDER BY agent LIMIT 1)
         UNION ALL
-        SELECT (SELECT MIN(agent) FROM traces WHERE agent IS NOT NULL AND agent > names.agent)
+        SELECT (SELECT agent FROM traces WHERE agent > names.agent ORDER BY agent LIMIT 1)
         FROM names WHERE names.agent IS NOT NULL
     )
     SELECT agent FROM names WHERE agent IS NOT NULL LIMIT {MOST_AGENTS}"""
