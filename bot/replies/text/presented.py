@@ -33,9 +33,18 @@ _LINK = re.compile(r"<((?:https?://|mailto:)[^\s<>|]{1,2000})\|([^<>|\n]{1,500})
 """A link in Slack's own form, which many models write. Markdown takes all of it for an address, and
 a table takes the `|` for the end of a cell."""
 
+_URL = re.compile(
+    r"(?<!\]\()(?<![A-Za-z0-9<=\"'/])https?://(?=[\w[])(?:(?!https?://)[^\s<>|`\\]){1,2000}"
+)
+_URL_END = re.compile(r"\*\*|~~|[。，、．！？：；）」』】》]")
+_OPENING = {")": "(", "]": "[", "）": "（", "」": "「", "』": "『", "】": "【", "》": "《"}
+_TRAILING = frozenset(".,:;!?'\"*_~")
+"""Signs at the end of an address that belong to the sentence. Slack takes an asterisk along."""
+
 _UNSETTLED = re.compile(
     r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,2000}\x1b?|[ -/]*)"
-    r"|<\s*(?:[!@][^<>\n]{0,200})?|<[a-z]{1,6}|<(?:https?|mailto):[^<>\n]{0,2500}|@\w{0,8})\Z"
+    r"|<\s*(?:[!@][^<>\n]{0,200})?|<[a-z]{1,6}|<(?:https?|mailto):[^<>\n]{0,2500}|@\w{0,8}"
+    r"|(?<![A-Za-z0-9])h(?:t(?:t(?:p(?:s?(?::(?:/(?:/[^\s<>|`\\]{0,2500})?)?)?)?)?)?)?)\Z"
 )
 """The end of a text that more text may turn into something else."""
 
@@ -53,7 +62,7 @@ def presented(text: str, name_of: NameOf = nobody) -> str:
     A mention of a known person becomes their name; any other is broken by a zero-width space, which
     does not show. Code is changed only if it would notify somebody.
     """
-    clean = with_whole_cells(_with_markdown_links(without_controls(text)))
+    clean = _with_ended_urls(with_whole_cells(_with_markdown_links(without_controls(text))))
     readable = prose(clean)
     edits = [*_silenced(clean, readable, name_of), *mended_emphasis(clean, readable)]
     parts, end = [], 0
@@ -83,6 +92,43 @@ def _with_markdown_links(text: str) -> str:
         return f"[{label}]({address})"
 
     return _LINK.sub(link, text)
+
+
+def _with_ended_urls(text: str) -> str:
+    """Return *text* with bare addresses, outside code, that end where they are meant to.
+
+    Slack takes what follows without a space for a part of the address, such as the end of the
+    emphasis in `**https://e.example**`: the link leads nowhere, and the asterisks are shown.
+    """
+    open_ended = [found for found in _URL.finditer(text) if _is_open_ended(found[0])]
+    readable = prose(text) if open_ended else ""
+    for found in reversed(open_ended):
+        start, end = found.start(), found.start() + len(_trimmed(found[0]))
+        if readable[start] != IN_CODE:
+            text = f"{text[:start]}<{text[start:end]}>{text[end:]}"
+    return text
+
+
+def _is_open_ended(run: str) -> bool:
+    """Return False if Slack sees the end of the address at the beginning of a *run*."""
+    rest = run[len(_trimmed(run)) :]
+    is_label = "](" in rest
+    return not is_label and (not rest.isascii() or bool(set(rest) & set("*_~")))
+
+
+def _trimmed(run: str) -> str:
+    """Return the address at the beginning of a *run* of characters without a space between."""
+    ends = (found.start() for found in _URL_END.finditer(run) if _closes(run[: found.end()]))
+    url = run[: next(ends, len(run))]
+    while url[-1] in _TRAILING or (url[-1] in ")]" and _closes(url)):
+        url = url[:-1]
+    return url
+
+
+def _closes(text: str) -> bool:
+    """Return False if *text* ends with a bracket that was opened in it."""
+    last = text[-1]
+    return last not in _OPENING or text.count(last) > text.count(_OPENING[last])
 
 
 def _silenced(text: str, readable: str, name_of: NameOf) -> Iterator[Edit]:

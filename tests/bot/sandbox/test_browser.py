@@ -67,6 +67,8 @@ ANSWER = """# 結果
 
 [see \\[1\\]](https://e.example)
 
+**https://e.example/b** **<https://e.example/c>** **[d](https://e.example/d)** https://e.example/e.
+
 <​!channel>
 
 ```python
@@ -86,6 +88,9 @@ def test_markdown_is_drawn_by_the_rules_of_commonmark(
     assert '<td><i>x</i></td><td class="right">1</td>' in html
     assert '<td><code>y | z</code></td><td class="right">2</td></tr>' in html
     assert ">see [1]</a>" in html
+    assert "**<a" in html and ">https://e.example/b**</a>" in html
+    assert ">https://e.example/c</a></b> <b><a" in html and ">d</a></b>" in html
+    assert ">https://e.example/e</a>." in html
     assert "&lt;​!channel&gt;" in html
     assert "<pre>if **「x」**は</pre>" in html
 

@@ -5,7 +5,8 @@ import { bracketed, link } from "./text.js";
 import { view } from "./sandbox.js";
 import { rowsOf, scrolling } from "./tables.js";
 
-const MARKDOWN = /(`+)([^`\n](?:[^\n]*?[^`\n])?)\1(?!`)|(\*\*|__)(?=\S)((?:(?!\3)[^\n])*\S)\3|([*_])(?=\S)((?:(?!\5)[^\n])*\S)\5(?!\5)|~~(?=\S)((?:(?!~~)[^\n])*\S)~~|\[((?:\\.|[^\]\\\n])+)\]\(([^)\s]+)\)|<((?:[@#!]|https?:|mailto:)[^<>\s]+)>|:([a-z0-9_+-]+):|\\([!-/:-@[-`{-~])/g;
+// As in Slack, a bare address goes on to the next space, also if the end of its emphasis is before that.
+const MARKDOWN = /(`+)([^`\n](?:[^\n]*?[^`\n])?)\1(?!`)|(\*\*|__)(?=\S)((?:https?:\/\/[^\s<>)]+(?=[\s<>)]|$)|(?!\3|https?:\/\/)[^\n])*\S)\3|([*_])(?=\S)((?:https?:\/\/[^\s<>)]+(?=[\s<>)]|$)|(?!\5|https?:\/\/)[^\n])*(?!\5)\S)\5(?!\5)|~~(?=\S)((?:https?:\/\/[^\s<>)]+(?=[\s<>)]|$)|(?!~~|https?:\/\/)[^\n])*\S)~~|\[((?:\\.|[^\]\\\n])+)\]\(([^)\s]+)\)|<((?:[@#!]|https?:|mailto:)[^<>\s]+)>|:([a-z0-9_+-]+):|\\([!-/:-@[-`{-~])|(https?:\/\/[^\s<>)]*[^\s<>).,:;!?'"\]])/g;
 
 // CommonMark: whether marks open or close emphasis is decided by what is beside them.
 const PUNCTUATION = /[\p{P}\p{S}]/u;
@@ -22,7 +23,7 @@ function inlineMarkdown(text) {
   let end = 0;
   const search = new RegExp(MARKDOWN);
   for (let found = search.exec(text); found; found = search.exec(text)) {
-    const [whole, , code, twice, bold, once, italic, struck, label, url, inside, name, escaped] = found;
+    const [whole, , code, twice, bold, once, italic, struck, label, url, inside, name, escaped, bare] = found;
     const mark = twice || once || (struck !== undefined ? "~~" : "");
     if (mark && !emphasised(text, found, mark, bold || italic || struck)) {
       search.lastIndex = found.index + mark.length;
@@ -36,6 +37,7 @@ function inlineMarkdown(text) {
     else if (url !== undefined) parts.push(link(url, label.replace(/\\(.)/g, "$1")));
     else if (inside !== undefined) parts.push(bracketed(inside));
     else if (escaped !== undefined) parts.push(escaped);
+    else if (bare !== undefined) parts.push(link(bare, bare));
     else parts.push(view.state.emoji[name] || whole);
     end = found.index + whole.length;
   }

@@ -122,6 +122,50 @@ def test_a_link_in_slacks_own_form_is_one_in_markdown(text: str, shown: str) -> 
     assert presented(text).endswith(shown)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("**https://e.example/x**", "**<https://e.example/x>**"),
+        ("**PR: https://e.example/1**, ok", "**PR: <https://e.example/1>**, ok"),
+        ("PR:**https://e.example/5**(rebase)", "PR:**<https://e.example/5>**(rebase)"),
+        ("**(see https://e.example/a(b).)**", "**(see <https://e.example/a(b)>.)**"),
+        (
+            "_https://e.example/a_b_, ~~http://x.example~~",
+            "_<https://e.example/a_b>_, ~~<http://x.example>~~",
+        ),
+        ("は**https://e.example**です", f"は**{SPACE}<https://e.example>{SPACE}**{SPACE}です"),
+        (
+            "見てhttps://e.example/ジ・ョ。（https://e.example）も",
+            "見て<https://e.example/ジ・ョ>。（<https://e.example>）も",
+        ),
+        ("**https://e.example/@here**", "**<https://e.example/%40here>**"),
+        ("| **https://e.example** |\n|---|", "| **<https://e.example>** |\n|---|"),
+    ],
+)
+def test_a_bare_address_ends_before_the_end_of_its_emphasis(text: str, shown: str) -> None:
+    assert presented(text) == shown
+    assert presented(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "See https://e.example/a_b_c, (https://e.example) or https://e.example/苹果（公司）.",
+        "`https://e.example/**` and\n```\ncurl https://e.example/**\n```",
+        "[**https://e.example/x**](https://e.example/x) <https://e.example/**> https://**",
+        '[x](https://e.example/a**b) <a href="https://e.example/**">',
+    ],
+)
+def test_another_address_stays_as_it_is(text: str) -> None:
+    assert presented(text) == text
+
+
+def test_an_address_in_bold_streams_without_a_break() -> None:
+    text = "The **PR: https://e.example/pull/1** has http: and h, **https://e.example/2**。"
+    for cut in range(len(text) + 1):
+        assert presented(text).startswith(presented(settled(text[:cut])))
+
+
 def test_a_link_in_slacks_own_form_streams_without_a_break() -> None:
     text = "See <https://e.example/a|the docs>, <div> and <mailto:a@b.example|mail>."
     for cut in range(len(text) + 1):
