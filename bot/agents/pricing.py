@@ -14,6 +14,7 @@ def with_estimated_cost(reply: Reply) -> Reply:
     """Return the reply with an estimated cost if it has none and its models have public prices."""
     if reply.cost is not None or reply.output_tokens is None:
         return reply
+    several = reply.api_url is None  # A program calls its model again and again.
     costs = [
         estimated_cost(
             _with_vendor(usage.model, reply.provider),
@@ -21,6 +22,7 @@ def with_estimated_cost(reply: Reply) -> Reply:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
+            several=several,
         )
         for usage in reply.models
     ] or [
@@ -31,6 +33,7 @@ def with_estimated_cost(reply: Reply) -> Reply:
             output_tokens=reply.output_tokens,
             cached_tokens=reply.cached_tokens,
             cache_write_tokens=reply.cache_write_tokens,
+            several=several,
         )
     ]
     known = [cost for cost in costs if cost is not None]

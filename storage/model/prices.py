@@ -122,11 +122,14 @@ def estimated_cost(
     cache_write_tokens: int | None = None,
     api_url: str | None = None,
     at: int | None = None,
+    several: bool = False,
 ) -> int | None:
     """Return the estimated cost, or None if the model, its tokens or its price are not known.
 
     `input_tokens` include those read from the cache and written to it, `output_tokens` those spent
     on thinking. `at` is when the call was made, in nanoseconds since the epoch: prices change.
+    With `several`, the tokens are those of several calls, whose sum does not show which of them
+    had a long context: that has a higher price for some models.
     """
     if model is None or input_tokens is None:
         return None
@@ -134,7 +137,15 @@ def estimated_cost(
         found = _find(model, provider, api_url)
         if found is None:
             return None
-        price = _price(*found, input_tokens, output_tokens, cached_tokens, cache_write_tokens, at)
+        price = _price(
+            *found,
+            input_tokens,
+            output_tokens,
+            cached_tokens,
+            cache_write_tokens,
+            at,
+            several=several,
+        )
     except (LookupError, ValueError):  # As for more tokens from the cache than there are.
         return None
     except Exception as error:  # A call without a cost is better than none.
@@ -176,6 +187,8 @@ def _price(
     cached_tokens: int | None,
     cache_write_tokens: int | None,
     at: int | None,
+    *,
+    several: bool = False,
 ) -> Decimal:
     """Return the cost of a call in micro-dollars, which are also dollars for a million of it.
 
@@ -187,7 +200,7 @@ def _price(
     counts = (input_tokens, output_tokens or 0, cached_tokens or 0, cache_write_tokens or 0)
     prices = vars(model.get_prices(when))
     if prices.keys() <= KNOWN_PRICES and min(counts) >= 0:
-        return _price_per_token(prices, *counts)
+        return _price_per_token(prices, *counts, context=0 if several else input_tokens)
     from genai_prices import Usage
 
     usage = Usage(**dict(zip(USAGE, counts, strict=True)))
@@ -200,9 +213,11 @@ def _price_per_token(
     output_tokens: int,
     cached_tokens: int,
     cache_write_tokens: int,
+    *,
+    context: int,
 ) -> Decimal:
     """Return the same cost, of a model that has only prices per token."""
-    rates = [_rate(prices.get(name), input_tokens) for name in PER_TOKEN]
+    rates = [_rate(prices.get(name), context) for name in PER_TOKEN]
     # What is read from the cache or written to it has a price of its own, or that of other input.
     cached = 0 if rates[2] is None else cached_tokens
     written = 0 if rates[3] is None else cache_write_tokens
@@ -213,11 +228,11 @@ def _price_per_token(
     return sum((rate * n for rate, n in zip(rates, counts, strict=True) if rate), start=Decimal(0))
 
 
-def _rate(price: "Decimal | TieredPrices | None", input_tokens: int) -> Decimal | None:
+def _rate(price: "Decimal | TieredPrices | None", context: int) -> Decimal | None:
     """Return the dollars for a million tokens, in a call with so many of input."""
     if price is None or isinstance(price, Decimal):
         return price
-    tiers = (tier.price for tier in reversed(price.tiers) if input_tokens > tier.start)
+    tiers = (tier.price for tier in reversed(price.tiers) if context > tier.start)
     return next(tiers, price.base)
 
 

@@ -245,6 +245,8 @@ LangSmith writes Python's form of a dict, not JSON.
 ENTITY = "traceloop.entity.name"
 """The name of an agent, a tool, or a step of a workflow, as the operation says."""
 INVOKE_AGENT = "invoke_agent"
+OF_SEVERAL = (INVOKE_AGENT, "invoke_workflow")
+"""The operations whose tokens are those of several calls of a model."""
 
 EXECUTE_TOOL = "execute_tool"
 """The operation of a span, or the name of an event of an attempt, that is a use of a tool."""

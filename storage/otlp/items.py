@@ -15,7 +15,13 @@ from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 from storage.model.prices import estimated_cost
 from storage.model.records import Log, Metric
 from storage.model.redaction import redacted_start
-from storage.model.semconv import CACHE_WRITE, DROPPED_EVENTS, DROPPED_LINKS
+from storage.model.semconv import (
+    CACHE_WRITE,
+    DROPPED_EVENTS,
+    DROPPED_LINKS,
+    OF_SEVERAL,
+    OPERATION,
+)
 from storage.model.span import Kind, Span
 from storage.model.text import storable
 from storage.model.token_counts import LAST, count_of
@@ -156,6 +162,7 @@ def _estimate_cost(columns: dict[str, Any], attributes: Mapping[str, Any], *, at
         cached_tokens=columns.get("cached_tokens"),
         cache_write_tokens=count_of(attributes.get(CACHE_WRITE)),
         at=at,
+        several=attributes.get(OPERATION) in OF_SEVERAL,
     )
     if cost is not None:
         columns |= {"cost": cost, "cost_source": "estimated"}

@@ -21,6 +21,8 @@ from storage.model.semconv import (
     CACHE_WRITE,
     INTEGERS,
     NAMELESS,
+    OF_SEVERAL,
+    OPERATION,
     REASONING,
     REQUEST_MODEL,
     TOTAL,
@@ -188,6 +190,7 @@ def _price(span: Span, parts: Mapping[str, Sequence[str]], *, ended: bool) -> No
         cached_tokens=span.cached_tokens,
         cache_write_tokens=_first_count(attributes, parts[CACHE_WRITE]),
         at=span.started_at,
+        several=attributes.get(OPERATION) in OF_SEVERAL,
     )
     if span.cost is not None:
         span.cost_source = "estimated"

@@ -75,6 +75,18 @@ def test_what_is_written_to_the_cache_costs_more() -> None:
     assert found.cost == 60_000 * 3.00 + 40_000 * 3.75 + 1_000 * 15.00
 
 
+@pytest.mark.parametrize(
+    ("provider", "api_url", "times"),
+    [("codex", None, 1), ("openai", "https://api.openai.com/v1", 2)],
+)
+def test_the_price_of_a_long_context_is_not_that_of_a_program_with_many_calls(
+    provider: str, api_url: str | None, times: int
+) -> None:
+    # Dollars for a million: 2.50 for input, and from 272,000 tokens in one call on twice as much.
+    many = reply(provider, "gpt-5.4", api_url=api_url, input_tokens=300_000, output_tokens=0)
+    assert with_estimated_cost(many).cost == times * 750_000
+
+
 def test_each_model_of_an_answer_is_priced_by_itself() -> None:
     models = (
         ModelUsage(model="gemini-2.5-flash", input_tokens=1_000, output_tokens=100),

@@ -472,6 +472,12 @@ def test_what_is_written_to_the_cache_has_its_price(name: str) -> None:
     assert span_with({**call, name: 400}).cost == 600 * 3 + 1_500
 
 
+@pytest.mark.parametrize(("operation", "cost"), [("chat", 1_500_000), ("invoke_agent", 750_000)])
+def test_the_sum_of_an_agents_calls_is_no_long_context(operation: str, cost: int) -> None:
+    call = {"gen_ai.request.model": "gpt-5.4", "gen_ai.usage.input_tokens": 300_000}
+    assert span_with({**call, "gen_ai.operation.name": operation}).cost == cost
+
+
 def test_langfuses_tokens_to_the_cache_have_their_price() -> None:
     usage = {"input": 600, "output": 10, "cache_creation_input_tokens": 400}
     facts = {"langfuse.observation.usage_details": json.dumps(usage)}
