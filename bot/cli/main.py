@@ -32,6 +32,9 @@ NOWHERE = "The folder you are in was removed: change to another folder."
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(YOUNG_OBJECTS)
+    if os.environ.get("PYTHONPATH"):
+        with suppress(OSError):  # A folder that was removed.
+            _search_last(os.environ["PYTHONPATH"])
     leave_out_drivers()
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -44,6 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if given[:1] not in WITH_THREADS:
         gc.freeze()  # Else Python searches all that was imported for cycles, which takes 20 ms.
     sys.exit(code)
+
+
+def _search_last(folders: str) -> None:
+    """Import from PYTHONPATH only what is nowhere else.
+
+    It is meant for the command to record: a project's own `storage`, or libraries for another
+    Python, are not ours.
+    """
+    given = {os.path.abspath(each) for each in folders.split(os.pathsep)}
+    ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    others = [each for each in sys.path if each not in given]
+    sys.path[:] = [*others, ours, *(each for each in sys.path if each in given)]
 
 
 def _prepare(given: Sequence[str]) -> None:

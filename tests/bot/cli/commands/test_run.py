@@ -252,6 +252,17 @@ def test_a_command_gets_the_environment_as_it_is(db_path: Path) -> None:
         assert got == {**given, **locale}
 
 
+def test_modules_of_a_project_do_not_take_the_place_of_ours(
+    db_path: Path, database: Database, tmp_path: Path
+) -> None:
+    for name in ("storage", "pydantic", "peewee"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('of the project')")
+    script = "import os; print(os.environ['PYTHONPATH'])"
+    result = run(db_path, sys.executable, "-c", script, environ={"PYTHONPATH": str(tmp_path)})
+    assert (result.returncode, result.stdout) == (0, f"{tmp_path}\n"), result.stderr
+    assert recorded(database)[0].status == "ok"
+
+
 def test_a_script_that_names_no_interpreter_runs_in_sh(db_path: Path, tmp_path: Path) -> None:
     script, binary = tmp_path / "own-script", tmp_path / "binary"
     script.write_text('echo "ran $1"; exit 3\n')
