@@ -1,6 +1,6 @@
 """The reasons why an agent gave no answer.
 
-AgentError           "not_started", "quota", "authentication", "refused", "empty"
+AgentError           "not_started", "quota", "authentication", "too_long", "refused", "empty"
 ├── AgentNotFound    "not_found": the program, its working directory or its server is missing
 ├── AgentTimeout     "timeout": it did not finish in time and was stopped
 ├── AgentCrashed     "crash": it ended with an error
@@ -11,12 +11,21 @@ The words in quotes are values of `error_type`: they are stored with spans and c
 that a user is shown.
 """
 
+import re
+
 from bot.agents.types import Reply
 
 FALLBACK_ERRORS = frozenset(
-    {"not_found", "not_started", "quota", "authentication", "crash", "timeout"}
+    {"not_found", "not_started", "quota", "authentication", "too_long", "crash", "timeout"}
 )
 """The error types after which the agent's next provider is asked: never a refusal or a stop."""
+
+TOO_LONG = re.compile(
+    r"\b(?:prompt|input|request)(?: is)? too (?:long|large)"
+    r"|\bcontext[ _](?:length|size|window|limit)|\btokens?\b.{0,40}\bexceeds? the maximum",
+    re.IGNORECASE,
+)
+"""The words of models about a conversation that is too long for them."""
 
 
 class AgentError(Exception):

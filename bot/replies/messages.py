@@ -140,6 +140,10 @@ FAILURES: Mapping[str, tuple[str, str]] = {
     "quota": ("its quota is used up", "Ask again later, or ask another agent."),
     "authentication": ("it is not signed in, or its key is wrong", ASK_OPERATOR),
     "refused": ("it refused to", "Ask in other words."),
+    "too_long": (
+        "the conversation is too long for it",
+        "Ask in a new message, with less text or fewer files, or ask another agent.",
+    ),
     "empty": ("it ended without an answer", "Ask again."),
 }
 """By error type: what happened, and what to do next. Users never see the text of our exceptions."""

@@ -23,6 +23,10 @@ if [ -n "$session" ] && [ ! -e "$home/session-of-$session" ]; then
   exit 1
 fi
 if [ -e "$home/damaged" ] && [ -n "$session" ]; then exit 7; fi
+if [ -e "$home/full" ] && [ -n "$session" ]; then
+  echo '{"type":"result","is_error":true,"result":"Prompt is too long"}'
+  exit 1
+fi
 if [ "$model" = busy ]; then
   echo '{"type":"result","is_error":true,"result":"429 too many requests"}'
   exit 1

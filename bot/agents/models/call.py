@@ -186,7 +186,8 @@ class ModelCall:
 
 
 def _is_about_images(error: AgentError) -> bool:
-    return error.error_type in ("crash", "not_found") and bool(UNSHOWN.match(error.said))
+    may_be = error.error_type in ("crash", "not_found", "too_long")
+    return may_be and UNSHOWN.match(error.said) is not None
 
 
 @cache

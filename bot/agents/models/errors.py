@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTimeout
+from bot.agents.errors import TOO_LONG, AgentCrashed, AgentError, AgentNotFound, AgentTimeout
 from bot.agents.models.api import Endpoint, Event, mapping, text
 from bot.agents.types import Reply
 from bot.retry import TryAgain, retry_after
@@ -17,6 +17,7 @@ STATUSES: Mapping[int, str] = {
     403: "authentication",
     404: "not_found",
     408: "timeout",
+    413: "too_long",
     429: "quota",
 }
 """HTTP status → error type; any other status is a `crash`."""
@@ -47,6 +48,7 @@ ADVICE: Mapping[str, str] = {
     "authentication": "check that {key} holds a valid key",
     "quota": "wait, or raise the account's limits",
     "not_found": "check model and base_url in the agents file",
+    "too_long": "set a lower TRACEBOT_HISTORY_CHARACTERS, or choose a model that takes more",
 }
 MAX_MESSAGE = 500
 """Characters of an API's own message that are kept."""
@@ -71,6 +73,8 @@ def error_in_response(status: int, headers: Mapping[str, str], body: bytes) -> R
     error_type = NAMES.get(name) or STATUSES.get(status, "crash")
     if "credit balance" in message.lower():  # Anthropic's 400 for an account without money.
         error_type, name = "quota", "billing_error"
+    elif error_type == "crash" and TOO_LONG.search(message):
+        error_type = "too_long"
     temporary = status in (408, 409, 429) or status >= 500
     return ReportedError(
         error_type=error_type,

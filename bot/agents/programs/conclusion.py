@@ -16,6 +16,7 @@ FAILURES: Mapping[str, tuple[str, str]] = {
     "quota": ("has used up its quota", ": wait, or raise the account's limits"),
     "authentication": ("is not signed in", ": sign in with its program, or pass its key"),
     "refused": ("refused to answer", ": ask for something else"),
+    "too_long": ("cannot take so long a conversation", ": ask in a new one"),
     "crash": ("failed", ""),
 }
 """Error type → what happened, and what to do."""
@@ -101,12 +102,14 @@ class Ended:
     def _lost_session(self, error_type: str) -> bool:
         """Return True if it did nothing, as it could not go on with its session.
 
-        It says so, or it ends without a word, as it may with a session that is damaged.
+        It says so, or it ends without a word, as it may with a session that is damaged. A session
+        that has become too long is never shorter again.
         """
         if not self.outcome.exit_code or self.answer.first_output_ns is not None:
             return False
         silent = error_type == "crash" and self.answer.failure is None
-        return silent or self.program.session_gone in self.outcome.stderr
+        too_long = error_type == "too_long"
+        return silent or too_long or self.program.session_gone in self.outcome.stderr
 
     def _error_type(self) -> str:
         """Return the error type that the exit code or the end of its complaint shows.

@@ -214,11 +214,12 @@ def test_a_session_that_is_gone_is_replaced_within_the_turn(
     assert program.resumed()[-1] == "s-2"
 
 
+@pytest.mark.parametrize("why", ["damaged", "full"])
 def test_a_session_that_cannot_be_used_is_replaced_within_the_turn(
-    thread: Thread, program: SessionProgram
+    thread: Thread, program: SessionProgram, why: str
 ) -> None:
     thread.ask()
-    (program.home / "damaged").touch()
+    (program.home / why).touch()
     assert thread.ask().text == "answer 2"
     assert thread.way() == ("fallback", "gone")
 

@@ -2,6 +2,8 @@
 
 import re
 
+from bot.agents.errors import TOO_LONG
+
 STATUS = {
     401: "authentication",
     402: "quota",
@@ -27,12 +29,13 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"\b(401|403)\b|unauthori[sz]ed|unauthenticated|authenticat|api.?key|(log|sign) ?in\b"
             r"|(access|refresh) token|credentials|\bauth method\b|missing environment variable",
         ),
+        ("too_long", TOO_LONG.pattern),
     )
 )
 
 
 def error_type_of(message: str, *, status: int | None = None) -> str:
-    """Return `quota`, `authentication` or `refused` if message or status shows it, else `crash`."""
+    """Return the error type that message or status show, `crash` if none."""
     if status in STATUS:
         return STATUS[status]
     return next((name for name, words in WORDS if words.search(message)), "crash")

@@ -107,6 +107,17 @@ def test_a_retry_after_beyond_the_timeout_is_not_waited_for(openai: ModelServer)
         (refuse(404, 'model "x" not found'), "not_found", "check model and base_url"),
         (refuse(400, {"code": "content_filter", "message": "no"}), "refused", ""),
         (refuse(400, {"message": "too  long\n"}), "crash", "400 too long"),
+        (
+            refuse(400, {"message": "This model's maximum context length is 8192 tokens."}),
+            "too_long",
+            "8192 tokens",
+        ),
+        (
+            refuse(400, {"type": "invalid_request_error", "message": "prompt is too long: 9 > 8"}),
+            "too_long",
+            "TRACEBOT_HISTORY_CHARACTERS",
+        ),
+        (refuse(413, {"type": "request_too_large"}), "too_long", "413"),
         (refuse(500, {"message": "x"}, x_should_retry="false"), "crash", "500 x"),
         (refuse(418, {"message": ["?"]}), "crash", "418"),
     ],

@@ -114,7 +114,8 @@ def test_one_attempt_is_a_span_under_the_question(observability: Observability) 
 
 
 @pytest.mark.parametrize(
-    "error_type", ["not_found", "not_started", "quota", "authentication", "crash", "timeout"]
+    "error_type",
+    ["not_found", "not_started", "quota", "authentication", "too_long", "crash", "timeout"],
 )
 def test_the_next_provider_is_asked_after_what_is_worth_a_second_try(
     error_type: str, observability: Observability
