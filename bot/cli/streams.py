@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import TextIO, TypeVar, cast
 
@@ -61,13 +62,21 @@ class RedactedErrors(TextIOWrapper):
 
     A message quotes a setting that is wrong, which may be a token in the wrong line of `.env`, and
     the traceback of an unexpected error ends with whatever the error says.
+
+    What it cannot write is lost: a full disk or a closed pipe behind it would end the thread that
+    says that Slack is connected, and with it the bot's hearing.
     """
 
     def write(self, text: str, /) -> int:
         from storage.model.redaction import redact  # Most commands write nothing here.
 
-        super().write(redact(text))
+        with suppress(OSError):
+            super().write(redact(text))
         return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
 
 
 def _output_error(error: OSError) -> Exception:

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from bot.cli.main import tracebot
 from bot.cli.output import output_form
+from bot.cli.streams import RedactedErrors
 from reports.render.marks import ESCAPED, MARKS, REPLACED
 from storage import Observability
 from tests.support.terminals import on_terminal
@@ -46,6 +48,15 @@ def test_a_full_disk_behind_stdout_is_not_one_of_the_database(recorded: Path) ->
         done = shell(recorded, f"tracebot {command} > /dev/full")
         assert done.returncode == 1
         assert done.stderr == ("tracebot: The output cannot be written: No space left on device.\n")
+
+
+def test_a_full_disk_behind_stderr_is_no_failure(recorded: Path) -> None:
+    stream = RedactedErrors(open("/dev/full", "wb"), line_buffering=True)  # noqa: SIM115
+    assert stream.write("tracebot answers in Socket Mode\n") == 32
+    stream.flush()
+    with suppress(OSError):
+        stream.close()
+    assert shell(recorded, "tracebot nope 2> /dev/full").returncode == 2
 
 
 def test_closed_streams_are_no_failure(recorded: Path) -> None:
