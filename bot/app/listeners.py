@@ -58,7 +58,7 @@ def register_listeners(
     ui = _trace_ui(shared, digests, alerts, budgets, canceller, ask_again, settings)
     conversations.register(app, shared.access, inbox, workers.feedback)
     messages.register(app, inbox, _changes(shared, canceller), workers.feedback, dedup)
-    reactions.register(app, feedback, dedup, reactions=workers.feedback, presses=workers.commands)
+    reactions.register(app, feedback, dedup, ratings=workers.feedback, modals=workers.commands)
     stop_button.register(app, canceller, workers.commands, dedup, team=team)
     ask_again_button.register(app, ask_again, budgets, workers.commands, dedup, team=team)
     # Without repetitions: a trigger to open a modal lives for 3 seconds.

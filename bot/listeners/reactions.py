@@ -14,31 +14,31 @@ Body = dict[str, Any]
 
 
 def register(
-    app: App, feedback: Feedback, dedup: EventDedup, *, reactions: Executor, presses: Executor
+    app: App, feedback: Feedback, dedup: EventDedup, *, ratings: Executor, modals: Executor
 ) -> None:
-    """Record reactions and thumbs, and the reasons of thumbs, each on its executor."""
+    """Record reactions and thumbs, and ask why a thumb is down, each on its executor.
+
+    Ratings wait for a database that is locked; a modal must open within three seconds.
+    """
 
     def added(body: Body) -> None:
-        reactions.submit(feedback.reacted, body, added=True)
+        ratings.submit(feedback.reacted, body, added=True)
 
     def removed(body: Body) -> None:
-        reactions.submit(feedback.reacted, body, added=False)
+        ratings.submit(feedback.reacted, body, added=False)
 
     app.event("reaction_added")(added)
     app.event("reaction_removed")(removed)
 
     def pressed(ack: Ack, body: Body, req: BoltRequest) -> None:
         ack()
-        presses.submit(follow, body, interaction_key(body, req))
-
-    def follow(body: Body, key: str) -> None:
-        # First, because it cannot wait for the database. Slack takes a trigger only once.
-        feedback.ask_reason(body)
-        dedup.once(key, feedback.thumb_pressed, body)
+        # Of a repeated press, Slack takes the trigger only once.
+        modals.submit(feedback.ask_reason, body)
+        ratings.submit(dedup.once, interaction_key(body, req), feedback.thumb_pressed, body)
 
     def explained(ack: Ack, body: Body, req: BoltRequest) -> None:
         ack()
-        presses.submit(dedup.once, interaction_key(body, req), feedback.explained, body)
+        ratings.submit(dedup.once, interaction_key(body, req), feedback.explained, body)
 
     app.action(FEEDBACK)(pressed)
     app.view(REASON)(explained)

@@ -28,8 +28,8 @@ THUMBS: Mapping[str, float] = {"+1": GOOD, "-1": BAD}
 BUTTON = "button"
 """The source of a score that comes from the thumbs. That of a reaction is `TS:EMOJI`."""
 
-FLUSH_S = 1.0
-"""How long a reaction waits for the database, in the background, before its trace is looked up."""
+STORED_S = 30.0
+"""How long a rating waits, in the background, until the trace that it rates is stored."""
 
 logger = logging.getLogger("tracebot.feedback")
 
@@ -132,7 +132,7 @@ class Feedback:
 
     def _trace(self, trace_id: str) -> TraceSummary | None:
         """Return the trace that a button or a modal of ours names."""
-        self._observability.flush(FLUSH_S)
+        self._observability.flush(STORED_S)
         try:
             found = traces_by_id(self._observability.database, trace_id)
         except PeeweeException as error:
@@ -144,7 +144,7 @@ class Feedback:
     def _trace_of(self, channel: str, ts: str, body: Mapping[str, Any]) -> TraceSummary | None:
         database = self._observability.database
         # What the turn recorded a moment ago may still be on its way to the database.
-        self._observability.flush(FLUSH_S)
+        self._observability.flush(STORED_S)
         if body["event"].get("item_user") != self._bot_user:
             found_here = message_traces(database, channel=channel, message_ts=ts)
             # Another workspace in this database may have the same message, of a shared channel.

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
+from storage.database.connect import connect
 from storage.database.models import ScoreRow
 from storage.model.records import Score
 from storage.queries.traces import TraceSummary, trace_spans
@@ -117,6 +121,31 @@ def test_a_thumb_below_an_answer_is_its_score_until_the_other_one_is_pressed(
         sandbox.click(alice, answer, "reply_feedback", value=f"{thumb} {trace.trace_id}")
         eventually(lambda score=score: scores(observability) == [score])  # type: ignore[misc]
     eventually(lambda: recorded(observability, trace) == ["+1", "-1"])
+
+
+def test_a_rating_waits_until_a_locked_database_has_taken_its_trace(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    db_path: Path,
+) -> None:
+    start_bot()
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    observability.flush()
+    with closing(connect(db_path)) as database:
+        database.begin()
+        question, answer = answered(sandbox, alice, general, "good?")
+        assert answer.metadata is not None
+        trace_id = answer.metadata["event_payload"]["trace_id"]
+        sandbox.click(bob, answer, "reply_feedback", value=f"+1 {trace_id}")
+        sandbox.react(alice, answer, "-1")
+        time.sleep(1.2)  # Longer than it once waited.
+        database.rollback()
+    eventually(lambda: sorted(scores(observability)) == [0.0, 1.0])
+    finished(observability, general, question.ts)
 
 
 def press(sandbox: Sandbox, user: User, answer: Message, thumb: str, trace: TraceSummary) -> None:
