@@ -23,6 +23,9 @@ from reports.digest.order import parse_order
 from reports.errors import UsageError
 from storage.database.base import Database
 
+PARSER, COMMANDS = build_parser(prog="/trace", shell=False)
+NAMES = frozenset(COMMANDS.choices)
+
 OUT_OF_DATE = "This button is out of date. Type the command again."
 
 
@@ -58,13 +61,11 @@ class SlashCommand:
         self._forget = forget
         self._database = database
         self._workspace = workspace
-        self._parser, commands = build_parser(prog="/trace", shell=False)
-        self._names = frozenset(commands.choices)
 
     def ask(self, text: str, requester: Requester, respond: Respond) -> None:
         """Send the answer to the text after `/trace`."""
         name = next(iter(text.lower().split()), "help")
-        name = name if name in self._names else "?"  # A span's name must not be somebody's text.
+        name = name if name in NAMES else "?"  # A span's name must not be somebody's text.
         self._sender.send(name, requester, lambda: self.answer(text, requester), respond)
 
     def answer(self, text: str, requester: Requester, *, only_read: bool = False) -> Answer:
@@ -72,7 +73,7 @@ class SlashCommand:
 
         Raises `UsageError`, `SLACK_ERRORS` and `PeeweeException`.
         """
-        args = parse(self._parser, split_slack(text))
+        args = parse(PARSER, split_slack(text))
         if only_read and not only_reads(args):
             raise UsageError(OUT_OF_DATE)
         own = {
