@@ -17,6 +17,7 @@ from storage.otlp.decoder import BadTelemetry, Encoding, Signal, Telemetry, answ
 from storage.otlp.losses import Losses
 from storage.otlp.request import TooManyItems
 from storage.otlp.span_lookup import SpanLookup
+from storage.store.rootless import count_rootless
 from storage.writer.dropped import CUT, REFUSED
 from storage.writer.waiting_items import QUEUE_SIZE
 
@@ -25,6 +26,9 @@ MAX_QUEUED = 8 * 1024 * 1024
 
 STORED_S = 5.0
 """How long it waits. After that the queue decides, which has its own limit."""
+
+LAST_S = 1.0
+"""How long the end waits until what came last is stored, so that it can be counted."""
 
 RESERVED = QUEUE_SIZE // 2
 """The part of the queue that is kept for our own spans, which cannot be sent again."""
@@ -64,8 +68,8 @@ class TelemetryStore:
 
     @property
     def waiting(self) -> int:
-        """Return how many spans wait for their parent."""
-        return self._correlator.waiting
+        """Return how many spans wait for their parent, and traces for their root."""
+        return self._correlator.waiting + self._correlator.rootless
 
     def check_room(self, items: int) -> None:
         """Raise `Refused` if the queue has no room for more items. May be called on any thread."""
@@ -121,6 +125,18 @@ class TelemetryStore:
             return
         self._observability.receive(spans)
         self.counts.stored += len(spans)
+        self._count_rootless(at_once=at_once)
+
+    def _count_rootless(self, *, at_once: bool) -> None:
+        """Count the traces whose root has not come."""
+        trace_ids = self._correlator.take_rootless(at_once=at_once)
+        # Before the end, they were stored long ago.
+        if not trace_ids or (at_once and not self._observability.flush(LAST_S)):
+            return
+        try:
+            count_rootless(self._observability.database, trace_ids)
+        except PeeweeException as error:
+            logger.warning("%d traces without a root are not counted: %s", len(trace_ids), error)
 
     def _wait_for_storage(self, size: int) -> None:
         """Keep what is decoded but not stored small: its objects take up to 20 times its bytes."""

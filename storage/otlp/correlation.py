@@ -38,6 +38,11 @@ LATE_NS = 600 * 1_000_000_000
 """How long after its end a span takes what its process sends. Exporters retry for a minute."""
 
 
+QUIET_NS = 300 * 1_000_000_000
+MAX_ROOTLESS = 20_000
+"""How long a trace waits for its root after a span that may stand for it, and how many wait."""
+
+
 class Place(NamedTuple):
     """The place of a received span."""
 
@@ -66,6 +71,8 @@ class TraceCorrelator:
         self._now = now
         self._bounds = Bounds(now=now, refused=refused)
         self._waiting = Waiting()
+        self._rootless: dict[str, int] = {}
+        """Traces without a root, and until when it may come."""
 
     def spans(self, request: Sequence[tuple[Resource, Sequence[Span]]]) -> list[Span]:
         """Return the spans to store, attached to their place. They are changed, not copied.
@@ -89,6 +96,20 @@ class TraceCorrelator:
     def waiting(self) -> int:
         """Return how many spans wait for their parent."""
         return len(self._waiting)
+
+    @property
+    def rootless(self) -> int:
+        """Return how many traces wait for their root."""
+        return len(self._rootless)
+
+    def take_rootless(self, *, at_once: bool = False) -> list[str]:
+        """Return the traces whose root has not come in time; all if they are many, or `at_once`."""
+        now = self._now()
+        at_once = at_once or self.rootless > MAX_ROOTLESS
+        late = [each for each, until in self._rootless.items() if at_once or now >= until]
+        for trace_id in late:
+            del self._rootless[trace_id]
+        return late
 
     def waited(self, *, at_once: bool = False) -> list[Span]:
         """Return the spans whose parent has come, or has not come in time.
@@ -160,8 +181,12 @@ class TraceCorrelator:
                 return False
         # Its parent is in another process, or has yet to come. Until the root of the trace
         # arrives, an entry span stands for it.
-        span.entry = span.parent_id is not None and (span.trace_id, span.parent_id) not in together
-        span.trace_id = place.trace_id
+        sent_in, span.trace_id = span.trace_id, place.trace_id
+        if span.parent_id is None:
+            self._rootless.pop(span.trace_id, None)
+        elif (sent_in, span.parent_id) not in together:
+            span.entry = True
+            self._rootless[span.trace_id] = self._now() + QUIET_NS
         self._bounds.check(span, None)
         return True
 

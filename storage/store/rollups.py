@@ -6,7 +6,7 @@ else is observed on a span counts as a figure (`storage.store.figures`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -89,19 +89,25 @@ def additions(
     corrected: Iterable[tuple[Span, Span]] = (),
     *,
     agents: Mapping[int, str] = NO_AGENTS,
+    rooted: Collection[str] = (),
 ) -> dict[Key, Addition]:
     """Return what ended spans add, by hour.
 
     Figures are those that count (`storage.store.counting`). `corrected` are stored spans as they
     have counted, and as they count from now. `agents` are those to which spans without an agent of
-    their own count what they spend, by `id` of the span.
+    their own count what they spend, by `id` of the span. In the traces `rooted`, which have a root
+    that has counted, another one that was received does not count.
     """
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
     _correct(hours, corrected)
     for span in spans:
         # Also if nothing of it is its own: a correction changes no number of calls.
         spends = reports_usage(span)
-        counts = span.parent_id is None and span.decision != "skip"
+        counts = (
+            span.parent_id is None
+            and span.decision != "skip"
+            and not (span.received and span.trace_id in rooted)
+        )
         if not (counts or spends or span.reason or span.configured_provider or may_tell(span)):
             continue  # As most spans: a step within a turn.
         hour = span.started_at - span.started_at % HOUR_NS

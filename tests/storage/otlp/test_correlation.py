@@ -12,11 +12,13 @@ from storage import ActiveSpan, Observability
 from storage.model.records import Log, Metric
 from storage.model.semconv import OPERATION
 from storage.model.span import Span
-from storage.otlp.correlation import TraceCorrelator
+from storage.otlp.correlation import QUIET_NS, TraceCorrelator
 from storage.otlp.scope import Resource
 from storage.otlp.sources import source_of
 from storage.otlp.span_lookup import SpanLookup
+from storage.queries.statistics import statistics
 from storage.queries.traces import recent_traces, trace_spans
+from storage.store.rootless import count_rootless
 
 NOW = 1_764_000_000 * 10**9
 SECOND = 10**9
@@ -178,6 +180,27 @@ def test_spans_that_go_in_a_ring_are_stored(
     assert len(placed(correlator, sender(attempt), ring)) == 2
     noisy = [sent("a", "b", name="session_task.turn"), sent("b", "a")]
     assert len(placed(correlator, sender(service="codex_exec"), noisy)) == 1
+
+
+def test_a_trace_whose_root_never_comes_counts_once(
+    correlator: TraceCorrelator, observability: Observability, clock: list[int]
+) -> None:
+    def counted(*spans: Span) -> tuple[int, int, float | None]:
+        observability.receive(placed(correlator, sender(), [*spans]))
+        assert observability.flush()
+        count_rootless(observability.database, correlator.take_rootless())
+        found = statistics(observability.database, since=0, until=clock[0]).total
+        return found.traces, found.errors, found.p50_ns
+
+    times = {"started_at": clock[0] - 2 * SECOND, "ended_at": clock[0], "duration_ns": 2 * SECOND}
+    server = replace(sent("a", "9", name="POST /chat", status="error"), **times)
+    assert counted(server, replace(sent("b", "a"), **times)) == (0, 0, None)
+    clock[0] += QUIET_NS
+    assert counted() == (1, 1, 2 * SECOND)
+    assert counted(replace(sent("c", "9"), **times)) == (1, 1, 2 * SECOND)
+    clock[0] += QUIET_NS
+    assert counted(replace(sent("9"), **times)) == (1, 1, 2 * SECOND), "the root came late"
+    assert correlator.rootless == 0
 
 
 def test_a_trace_that_is_a_ring_ends(
