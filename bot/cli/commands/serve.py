@@ -15,7 +15,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.programs.process.temporary import remove_left_folders
 from bot.app import build_bot
 from bot.cli.agents_file import load_agents
-from bot.cli.commands.signals import StopSignal, stop_signal
+from bot.cli.commands.signals import Hangup, StopSignal, stop_signal
 from bot.cli.exit_codes import DONE
 from bot.cli.terminal import log_to_stderr
 from bot.concurrency.notice_board import AGENTS
@@ -75,12 +75,13 @@ def serve(settings: Settings, hints: Sequence[str], *, http: bool) -> int:
             collector=url,
             status=status,
         )
-        signal.signal(signal.SIGHUP, lambda number, frame: roster.reload())
         stop = stop_signal()
+        hangup = Hangup(stop)
+        hangup.reload_by(roster.reload)
         try:
             bot = _when_slack_answers(build, status, stop)
             if bot is not None:
-                _follow_reloads(bot, roster)
+                _follow_reloads(bot, roster, hangup)
                 _run(bot, settings, stop, http=http)
         finally:
             collector.stop()
@@ -112,7 +113,7 @@ def _when_slack_answers(
         return None
 
 
-def _follow_reloads(bot: Bot, roster: Roster) -> None:
+def _follow_reloads(bot: Bot, roster: Roster, hangup: Hangup) -> None:
     """Read the agents file again at SIGHUP, in all processes of this bot, each its own file."""
 
     def in_background(reload: Callable[[], object]) -> None:
@@ -123,7 +124,7 @@ def _follow_reloads(bot: Bot, roster: Roster) -> None:
         if roster.reload():  # Others need not try a file that is wrong.
             bot.notices.post(AGENTS)
 
-    signal.signal(signal.SIGHUP, lambda number, frame: in_background(reload_everywhere))
+    hangup.reload_by(lambda: in_background(reload_everywhere))
     bot.notices.subscribe(AGENTS, lambda key: in_background(roster.reload))
 
 

@@ -1,10 +1,11 @@
 """End at a signal: a command that runs until it is told to stop, and one that waits for agents."""
 
 import math
+import os
 import queue
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -53,6 +54,37 @@ def stop_signal() -> StopSignal:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, set_stop)
     return stop
+
+
+class Hangup:
+    """SIGHUP: something is read again, or the terminal was closed, and then *stop* is set.
+
+    A bot that went on without its terminal would answer beside the next one, and nobody knew of it.
+    It does under nohup.
+    """
+
+    def __init__(self, stop: StopSignal) -> None:
+        self._stop = stop
+        self._ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
+
+    def reload_by(self, reload: Callable[[], object]) -> None:
+        """Call *reload* at each SIGHUP from now on. Call it on the main thread."""
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._ends and not _has_terminal():
+                self._stop.set()
+            else:
+                reload()
+
+        signal.signal(signal.SIGHUP, handle)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 class Interrupted(KeyboardInterrupt):

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import signal, threading, time
 from bot.cli.commands.signals import stop_signal
@@ -45,3 +47,37 @@ def test_a_signal_may_come_at_each_step_of_the_wait() -> None:
 def test_a_signal_that_arrives_on_another_thread_stops_the_command() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], timeout=20)
     assert done.returncode == 0
+
+
+CLOSED_TERMINAL = """
+import os, pty, signal, sys
+from bot.cli.commands.signals import Hangup, stop_signal
+
+if sys.argv[1] == "nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+heard, told = os.pipe()
+child, screen = pty.fork()
+if child == 0:
+    stop = stop_signal()
+    Hangup(stop).reload_by(lambda: os.write(told, b"reload "))
+    signal.raise_signal(signal.SIGHUP)
+    os.write(told, b"closed ")
+    stop.wait()
+    os.write(told, b"stop ")
+    os._exit(0)
+told_so_far = b""
+while told_so_far.count(b" ") < 3:
+    told_so_far += os.read(heard, 100)
+    if told_so_far.endswith(b"closed "):
+        os.close(screen)
+os.kill(child, signal.SIGKILL)
+print(told_so_far.decode())
+"""
+
+
+@pytest.mark.parametrize(("under", "then"), [("shell", "stop"), ("nohup", "reload")])
+def test_a_bot_ends_with_its_terminal_unless_under_nohup(under: str, then: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED_TERMINAL, under], capture_output=True, text=True, timeout=20
+    )
+    assert done.stdout.split() == ["reload", "closed", then], done.stderr
