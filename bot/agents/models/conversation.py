@@ -2,6 +2,7 @@
 
 import base64
 import codecs
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,12 @@ SIGNATURES: Mapping[bytes, str] = {
 }
 """First bytes of an image → its type. Names may lie, and then the API refuses the whole request."""
 
+LETTER = re.compile(rb"[A-Za-z]")
+CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+"""Bytes that no text has. The escape character is not among them, as logs have colours."""
+
 CUT = "[The file is longer and is cut here.]"
+GUESSED = "[The file is not in UTF-8: some of its letters may be wrong.]"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,15 +133,32 @@ def _read(path: Path, most: int) -> str | None:
     """Return at most `most` characters of a text file, None if it is not text."""
     data = _beginning(path, 4 * MAX_TEXT)
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    decoder = codecs.getincrementaldecoder("utf-16" if marked else "utf-8-sig")()
     try:
-        # A cut may fall within a character, whose rest is then ignored.
-        errors = "strict" if len(data) < 4 * MAX_TEXT else "ignore"
-        text = data.decode("utf-16" if marked else "utf-8-sig", errors)
+        # A cut may fall within a character.
+        text = decoder.decode(data, final=len(data) < 4 * MAX_TEXT)
     except UnicodeDecodeError:
-        return None
+        text = "" if marked else _guessed(data)
     if not text or "\0" in text:
         return None
     return text if len(text) <= most else f"{text[:most]}\n{CUT}"
+
+
+def _guessed(data: bytes) -> str:
+    """Return text with a few broken bytes, or as Excel writes a CSV in western Europe.
+
+    Return nothing if few of its letters are ASCII, as in other alphabets, or if it is binary.
+    """
+    if CONTROL.search(data):
+        return ""
+    text = data.decode("utf-8-sig", "replace")
+    broken = text.count("\ufffd")
+    others = len(text) - len(text.encode("ascii", "ignore"))
+    if 10 * broken > others:
+        if 2 * broken > len(LETTER.findall(data)):
+            return ""
+        text = data.decode("cp1252", "replace")
+    return f"{GUESSED}\n{text}"
 
 
 def _beginning(path: Path, most: int) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.agents.models.conversation import GUESSED
 from bot.agents.types import HistoryMessage, Progress, Request
 from tests.support.asked_models import MODELS, ask, model, stream_of
 from tests.support.asked_models import openai as openai
@@ -202,6 +203,11 @@ def test_texts_and_images_are_sent_and_other_files_named(
         "F6.log": "größer\n".encode("utf-16"),
         "F3.pdf": b"%PDF-1.7\0\xff\xfe",
         "F4.webp": b"RIFF\0\0\0\0WEBPVP8 ",
+        "F7.csv": "Name;Straße\nMüller;Bäckerweg 3 – links\n".encode("cp1252"),
+        "F8.csv": "名前;住所\n会議室;東京 Tower\n".encode("cp932"),
+        "F9.txt": "Имя и улица, Moscow".encode("cp1251"),
+        "F11.log": "会議室の予約と住所です\n".encode() + b"\xff\n",
+        "F10.bin": b"a program with letters \x01\xff",
     }
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
@@ -212,6 +218,10 @@ def test_texts_and_images_are_sent_and_other_files_named(
     assert text == (
         '<file name="F1.csv">\na,b\n1,2\n\n</file>\n\n'
         '<file name="F6.log">\ngrößer\n\n</file>\n\n[The file F3.pdf cannot be read here.]\n\n'
+        f'<file name="F7.csv">\n{GUESSED}\nName;Straße\nMüller;Bäckerweg 3 – links\n\n</file>\n\n'
+        "[The file F8.csv cannot be read here.]\n\n[The file F9.txt cannot be read here.]\n\n"
+        f'<file name="F11.log">\n{GUESSED}\n会議室の予約と住所です\n\ufffd\n\n</file>\n\n'
+        "[The file F10.bin cannot be read here.]\n\n"
         "[The file F5.txt cannot be read here.]\n\nsee?"
     )
     shown = [part for part in content if part["type"] != "text"]
