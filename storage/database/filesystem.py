@@ -22,6 +22,9 @@ ELSEWHERE = {
 }
 """Types of file systems that another machine keeps, and where that is."""
 
+OWN_ROOTS = frozenset(("9p", "virtiofs"))
+"""Those by which gVisor and Kata give a container its root, which nobody else writes."""
+
 
 def refuse_network_file_system(path: Path, *, mounts: Path = Path("/proc/self/mounts")) -> None:
     """Raise `NetworkFileSystem` if `path` is on one, by the Linux mount table `mounts`."""
@@ -32,6 +35,8 @@ def refuse_network_file_system(path: Path, *, mounts: Path = Path("/proc/self/mo
     parents = {str(folder), *map(str, folder.parents)}
     holding = [(row[1], row[2]) for row in table if row[1].replace("\\040", " ") in parents]
     mount_point, kind = max(holding, key=lambda row: len(row[0]), default=("", ""))
+    if mount_point == "/" and kind in OWN_ROOTS:
+        return
     if where := ELSEWHERE.get(kind):
         local = "a file on a local disk" if where == NETWORK else "a file in a named volume"
         raise NetworkFileSystem(

@@ -139,6 +139,15 @@ def test_a_file_system_of_another_machine_is_recognised_and_refused(
         refuse_network_file_system(tmp_path / "home" / "t.db", mounts=mounts)
 
 
+def test_the_root_of_a_container_is_its_own(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("kataShared / virtiofs rw 0 0\n")
+    refuse_network_file_system(tmp_path / "t.db", mounts=mounts)
+    mounts.write_text("server:/ / nfs4 rw 0 0\n")
+    with pytest.raises(NetworkFileSystem):
+        refuse_network_file_system(tmp_path / "t.db", mounts=mounts)
+
+
 def test_a_database_of_a_newer_version_is_refused(db_path: Path) -> None:
     database = open_database(db_path)
     database.execute_sql(
