@@ -164,7 +164,7 @@ def _note(
     """Say what a reader has to know of the figures, one sentence a line."""
     notes = (
         ""
-        if found.total.traces
+        if found.total.traces or found.total.input_tokens or found.total.output_tokens
         else formatting.nothing_in(found.since, found.until, "Nothing is counted here."),
         _beginning(found, compared=compared),
         _unnamed(found, only),

@@ -37,6 +37,13 @@ def group(key: str) -> Group:
     )
 
 
+@pytest.mark.parametrize(("tokens", "empty"), [(0, True), (5, False)])
+def test_tokens_of_traces_that_began_elsewhere_are_not_nothing(tokens: int, empty: bool) -> None:
+    total = replace(group(""), traces=0, output_tokens=tokens)
+    found = Statistics(NOW, NOW + 24 * HOUR_NS, total, ())
+    assert bool(statistics_view(found, by=None, time_zone="UTC").note) is empty
+
+
 def test_slack_shows_the_newest_hours_in_the_zone_of_the_reader() -> None:
     hours = tuple(group(str(NOW + number * HOUR_NS)) for number in range(100))
     found = Statistics(NOW, NOW + 100 * HOUR_NS, group(""), hours)
