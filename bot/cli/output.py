@@ -23,6 +23,9 @@ LESS = "FRX"
 """The options of less, unless the variable LESS has others: end if all fits on the screen, show
 colours, and leave the text on the screen."""
 
+DUMB = ("", "dumb")
+"""Values of TERM for what cannot move a cursor, such as a shell in an editor."""
+
 
 def show(view: "View", args: "Namespace") -> None:
     """Print a view in the way that the arguments ask for. Raises `UsageError`."""
@@ -34,8 +37,8 @@ def show(view: "View", args: "Namespace") -> None:
         _show_values(view)
     else:
         text = for_people(view)
-        paged = sys.stdout.isatty() and not getattr(args, "no_pager", False)
-        if paged and text.count("\n") >= _size().lines:
+        paged = sys.stdout.isatty() and os.environ.get("TERM", "") not in DUMB
+        if paged and not getattr(args, "no_pager", False) and text.count("\n") >= _size().lines:
             _page(f"{text}\n")
         else:
             print(text)  # noqa: T201
@@ -94,7 +97,7 @@ def _is_plain(environ: Mapping[str, str]) -> bool:
     """Return whether colours are not wanted: https://no-color.org, https://bixense.com/clicolors."""
     return (
         bool(environ.get("NO_COLOR"))
-        or environ.get("TERM") == "dumb"
+        or environ.get("TERM") in DUMB
         or environ.get("CLICOLOR") == "0"
         or environ.get("FORCE_COLOR", "").lower() in NO[1:]
     )
@@ -114,20 +117,22 @@ def _page(text: str) -> None:
 
     from bot.agents.programs.process.environment import FORBIDDEN, matches
 
-    pager = shlex.split(os.environ.get("PAGER", PAGER))
     # Without the bot's secrets, like every other program that it starts.
     passed = {
         name: text for name, text in os.environ.items() if not matches(name.upper(), FORBIDDEN)
     }
+    # Without R it would show the colours as text.
+    passed["LESS"] = f"-R {passed['LESS']}" if "LESS" in passed else LESS
     try:
         process = subprocess.Popen(
-            pager,
+            shlex.split(os.environ.get("PAGER", PAGER)),
             stdin=subprocess.PIPE,
             encoding=sys.stdout.encoding,
             errors=sys.stdout.errors,
-            env={"LESS": LESS, **passed},
+            env=passed,
         )
-    except (OSError, IndexError):  # It is not installed, or the variable is empty.
+    except (OSError, IndexError, ValueError):
+        # It is not installed, or the variable is empty or lacks a quote.
         sys.stdout.write(text)
         return
     try:

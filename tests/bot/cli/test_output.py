@@ -56,24 +56,31 @@ def test_a_pager_gets_none_of_the_bots_secrets(recorded: Path) -> None:
     names = (
         "print(sorted(n for n in os.environ if n.upper().startswith(('SLACK_', 'TRACEBOT_OTLP'))))"
     )
+    names += "; print(os.environ['LESS'])"
     pager = f'{sys.executable} -c "import os, sys; sys.stdin.read(); {names}"'
     own = {"SLACK_BOT_TOKEN": "xoxb-1", "slack_app_token": "xapp-1", "TRACEBOT_OTLP_TOKEN": "x"}
-    with on_terminal(recorded, "ls", lines=5, PAGER=pager, **own) as terminal:
+    with on_terminal(recorded, "ls", lines=5, PAGER=pager, LESS="iM", **own) as terminal:
         assert terminal.wait() == 0
-    assert terminal.shown == "[]\n"
+    assert terminal.shown == "[]\n-R iM\n", "and shows colours, whatever else LESS says"
 
 
 @pytest.mark.parametrize(
-    ("words", "lines", "pager"),
-    [(["ls"], 50, PAGER), (["ls", "--no-pager"], 5, PAGER), (["ls"], 5, "/no/x")],
-    ids=["short", "refused", "missing"],
+    ("words", "lines", "environ"),
+    [
+        (["ls"], 50, {"PAGER": PAGER}),
+        (["ls", "--no-pager"], 5, {"PAGER": PAGER}),
+        (["ls"], 5, {"PAGER": "/no/x"}),
+        (["ls"], 5, {"PAGER": "less '"}),
+        (["ls"], 5, {"PAGER": PAGER, "TERM": "dumb"}),
+    ],
+    ids=["short", "refused", "missing", "mistaken", "dumb"],
 )
 def test_a_terminal_shows_without_a_pager(
-    recorded: Path, words: list[str], lines: int, pager: str
+    recorded: Path, words: list[str], lines: int, environ: dict[str, str]
 ) -> None:
-    with on_terminal(recorded, *words, lines=lines, PAGER=pager) as terminal:
+    with on_terminal(recorded, *words, lines=lines, **environ) as terminal:
         assert terminal.wait() == 0
-    assert "\x1b[31m✗" in terminal.shown
+    assert ("\x1b[31m✗" if "TERM" not in environ else "\n✗") in terminal.shown
     assert "PAGED" not in terminal.shown
 
 
