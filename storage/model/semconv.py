@@ -188,7 +188,7 @@ OPERATIONS: Mapping[str, str] = {
 
 DOLLARS: frozenset[str] = frozenset(
     (
-        *("gen_ai.usage.cost", "gen_ai.usage.cost_usd"),
+        *("gen_ai.usage.cost", "gen_ai.usage.cost_usd", "gen_ai.usage.cost.total"),
         *("gen_ai.usage.total_cost", "gen_ai.usage.total_cost_usd"),
         *("llm.cost.total", "llm.usage.cost", "llm.usage.total_cost"),
         *("operation.cost", "gen_ai.cost.total_cost", "litellm.cost.total"),
@@ -304,7 +304,7 @@ CONTENT: frozenset[str] = frozenset(
         *("gcp.vertex.agent.llm_request", "gcp.vertex.agent.llm_response"),
         *("gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response"),
         *("gcp.vertex.agent.data", "tool.parameters", "llm.function_call", "llm.choices"),
-        *("prompt", "user_prompt", "response", "completion", "content", "body"),
+        *("prompt", "user_prompt", "response", "completion", "content", "body", "text"),
         *("request_text", "response_text", "function_args", "arguments", "input", "output"),
         *("tool_input", "tool_output", "tool_parameters", "full_command", "new_context"),
         *("gen_ai.response.text", "gen_ai.response.tool_calls", "gen_ai.tool.args"),

@@ -26,6 +26,7 @@ SONNET, REGIONAL, GEMINI, GPT = 4_500, 4_950, 2_250, 3_500
         {"gen_ai.usage.cost": 0.25},
         {"gen_ai.usage.cost_usd": "0.25"},
         {"gen_ai.usage.total_cost": 0.25},
+        {"gen_ai.usage.cost.total": 0.25, "gen_ai.usage.cost.prompt": 0.1},
         {"llm.cost.total": 0.25, "llm.cost.prompt": 0.1, "llm.cost.completion": 0.15},
         {"llm.cost.prompt": 0.1, "llm.cost.completion": 0.15},
         {"gen_ai.usage.input_cost": 0.1, "gen_ai.usage.output_cost": 0.15},

@@ -607,6 +607,7 @@ CONTENT = {
     "gen_ai.prompt.0.content": "said",
     "prompt": "said",
     "user_prompt": "said",
+    "text": "said",
     "llm.input_messages.0.message.content": "said",
     "traceloop.entity.input": "said",
     "ai.prompt": "said",
