@@ -1,8 +1,6 @@
 """The status of each agent: whether its program is installed, its version, and its last error."""
 
-import contextlib
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,7 +10,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.models.provider import HttpProvider
 from bot.agents.programs.catalog import COMMAND
 from bot.agents.programs.process.confinement import ConfinementError
-from bot.agents.programs.provider import CommandProvider
+from bot.agents.programs.provider import NOTHING_RUNS_IT, CommandProvider
 from bot.agents.types import (
     DIRECT,
     AccessRule,
@@ -20,7 +18,6 @@ from bot.agents.types import (
     Allowed,
     Mode,
     Provider,
-    Request,
     SessionUse,
 )
 
@@ -151,7 +148,7 @@ def problem_of(provider: Provider) -> str | None:
     if not isinstance(provider, CommandProvider):
         return None
     folder = provider.working_directory
-    if _path(provider) is None:
+    if provider.path() is None:
         return f"{provider.command[0]} cannot be found: install it, or set command to its path"
     if folder is not None and not folder.is_dir():
         return f"{folder} is not a folder: set working_directory"
@@ -169,28 +166,33 @@ def provider_status(provider: Provider) -> ProviderStatus:
     )
 
 
-def _path(provider: CommandProvider) -> str | None:
-    environment, _ = provider.environment_for(Request(prompt=""))
-    return shutil.which(provider.command[0], path=environment.get("PATH"))
-
-
 def _program_status(provider: CommandProvider) -> ProviderStatus:
-    path = _path(provider)
+    path, version, problem = provider.path(), None, problem_of(provider)
     # Any other command may do anything with --version.
-    asked = path is not None and provider.program is not COMMAND
+    if path is not None and provider.program is not COMMAND:
+        try:
+            version = _version(provider)
+        except FileNotFoundError:
+            problem = problem or f"{path} {NOTHING_RUNS_IT}"
     return ProviderStatus(
         provider=provider.name,
         model=provider.model,
         place=path,
-        version=_version(provider) if asked else None,
+        version=version,
         sessions=provider.sessions if provider.program.resume_arguments else None,
-        problem=problem_of(provider),
+        problem=problem,
     )
 
 
 def _version(provider: CommandProvider) -> str | None:
-    """Return the version that the program prints, None if it fails or prints none."""
-    with contextlib.suppress(ConfinementError, OSError):
+    """Return the version that the program prints, None if it fails or prints none.
+
+    Raises `FileNotFoundError`.
+    """
+    try:
         found = VERSION.search(provider.version(timeout_s=VERSION_S))
-        return found[0].rstrip(".") if found else None
-    return None
+    except FileNotFoundError:
+        raise
+    except (ConfinementError, OSError):
+        return None
+    return found[0].rstrip(".") if found else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,12 @@ from bot.agents.types import Mode, Reply, Request, SessionUse
 
 MAX_ARGUMENT = 131_071
 """Bytes. Linux starts no program with a longer argument (MAX_ARG_STRLEN, with the final NUL)."""
+
+NOTHING_RUNS_IT = (
+    "is there, but not what runs it: the interpreter of its first line, or the C library for which "
+    "it was built (glibc or musl)"
+)
+"""Of a program for which the system says that there is no such file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +167,11 @@ class CommandProvider:
             )
         return output.decode("utf-8", "replace")
 
+    def path(self) -> str | None:
+        """Return where the program is, None if it cannot be found."""
+        environment, _ = self.environment_for(Request(prompt=""))
+        return shutil.which(self.command[0], path=environment.get("PATH"))
+
     def _reader(self, answer: ParsedAnswer) -> OutputReader:
         parser = self.program.parser
         return TextReader(answer) if parser is None else JsonLinesReader(answer, parser)
@@ -221,6 +233,8 @@ class CommandProvider:
                 f"{self.agent} cannot work in {self.working_directory}, which is not a folder: "
                 "set working_directory in the agents file."
             )
+        if isinstance(error, FileNotFoundError) and os.path.isabs(path := self.path() or ""):
+            return AgentNotFound(f"{self.agent} cannot start: {path} {NOTHING_RUNS_IT}.")
         if isinstance(error, FileNotFoundError):
             return AgentNotFound(
                 f"{self.agent} needs the program {self.command[0]}, which cannot be found: "

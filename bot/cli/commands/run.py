@@ -244,6 +244,8 @@ def _code(child: Child | OSError) -> int:
 def _advice(error: OSError) -> str:
     """Return what to write instead of a command line in quotes, or of a variable before one."""
     command = str(error.filename)
+    if isinstance(error, FileNotFoundError) and os.path.exists(command):
+        return ". It is there: the interpreter of its first line, or its C library, is not"
     if SHELL_SYNTAX.intersection(command) and " " in command:
         import shlex
 

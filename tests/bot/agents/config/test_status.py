@@ -256,6 +256,12 @@ def test_a_program_that_prints_no_version_is_still_found(folder: Path) -> None:
     assert (state["version"], state["problem"]) == (None, None)
 
 
+def test_a_program_that_nothing_can_run_is_a_problem(folder: Path) -> None:
+    (folder / "claude").write_text("#!/no/node\n")
+    found = json.loads(here(folder, "agents", "--json").stdout)
+    assert "is there, but not what runs it" in found["agents"][1]["providers"][0]["problem"]
+
+
 def test_a_crewx_file_is_imported_into_a_new_file(folder: Path) -> None:
     (folder / "crewx.yaml").write_text(
         "agents:\n- {id: ann, provider: cli/claude, team: x, inline: {prompt: Be brief.}}\n"

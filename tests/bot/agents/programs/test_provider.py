@@ -143,6 +143,16 @@ def test_a_program_that_is_not_there_is_named() -> None:
         agent.answer(Request(prompt="x"))
 
 
+def test_a_program_that_nothing_can_run_is_there(tmp_path: Path) -> None:
+    program = tmp_path / "claude"
+    program.write_text("#!/no/node\n")
+    program.chmod(0o755)
+    agent = CommandProvider(agent="claude", command=(str(program),))
+    with pytest.raises(AgentNotFound, match=f"{program} is there, but not what runs it") as caught:
+        agent.answer(Request(prompt="x"))
+    assert "install" not in caught.value.message
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     agent = CommandProvider(agent="lost", command=("cat",), working_directory=tmp_path / "none")
     with pytest.raises(AgentNotFound, match="none, which is not a folder: set working_directory"):

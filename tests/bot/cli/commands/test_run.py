@@ -308,6 +308,16 @@ def test_a_missing_command_exits_as_in_a_shell(db_path: Path, database: Database
     assert recorded(database)[1].error_type == "FileNotFoundError"
 
 
+def test_a_script_whose_interpreter_is_missing_is_said_to_be_there(
+    db_path: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/no/python\n")
+    script.chmod(0o755)
+    result = run(db_path, str(script))
+    assert (result.returncode, "It is there: the interpreter" in result.stderr) == (127, True)
+
+
 @pytest.mark.parametrize(
     ("command", "advice"),
     [
