@@ -23,5 +23,12 @@ def test_each_dependency_is_pinned_to_a_version_that_it_allows() -> None:
         assert pin and pin in requirement.specifier, f"run scripts/lock: {requirement} is at {pin}"
 
 
+def test_time_zones_come_with_tracebot_on_every_platform() -> None:
+    """Images such as ubuntu and debian-slim have none, and Python takes those of this package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "tzdata" in {Requirement(each).name for each in project["dependencies"]}
+    assert re.search(r"^tzdata==[\w.]+ \\$", LOCK, re.MULTILINE), "no marker limits it"
+
+
 def test_the_lock_names_no_host() -> None:
     assert "://" not in LOCK
