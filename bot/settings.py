@@ -222,6 +222,12 @@ def _env_file() -> Mapping[str, str | None]:
 
 
 def _unreadable(error: OSError | UnicodeDecodeError) -> SettingsError:
+    if isinstance(error, PermissionError) and not os.access(".", os.X_OK):
+        # As with sudo -u in the home of an administrator, which others may not enter.
+        return SettingsError(
+            f"This user may not enter the folder {os.getcwd()}, where .env is looked for: change "
+            "to another folder."
+        )
     problem = getattr(error, "strerror", None) or "it is not UTF-8"
     return SettingsError(
         f".env cannot be read ({problem}): save it as UTF-8 text that you may read."
