@@ -51,8 +51,8 @@ class Program:
     mode if Landlock confines it: its own sandbox may not work inside ours.
 
     `resume_arguments` make it go on with a session; empty if it cannot. They come right before
-    `final_arguments`. `session_gone` is what it then writes to stderr if it does not have that
-    session any more. `counts_sessions` is True if the tokens that it tells are those of the whole
+    `final_arguments`. `session_gone` is what it says, on stderr or as its error, if it has that
+    session no more. `counts_sessions` is True if the tokens that it tells are those of the whole
     session, not of one turn.
     `file_argument` lets it read a file that came with a message; None if it may read any file.
     `pass_environment` names variables that it needs for itself: the address of its model, its key.

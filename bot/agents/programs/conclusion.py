@@ -107,9 +107,11 @@ class Ended:
         """
         if not self.outcome.exit_code or self.answer.first_output_ns is not None:
             return False
-        silent = error_type == "crash" and self.answer.failure is None
+        failure = self.answer.failure
+        silent = error_type == "crash" and failure is None
         too_long = error_type == "too_long"
-        return silent or too_long or self.program.session_gone in self.outcome.stderr
+        said = self.outcome.stderr if failure is None else f"{self.outcome.stderr}\n{failure[1]}"
+        return silent or too_long or self.program.session_gone in said
 
     def _error_type(self) -> str:
         """Return the error type that the exit code or the end of its complaint shows.

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.agents.errors import AgentError
+from bot.agents.errors import AgentError, SessionGone
 from bot.agents.programs.catalog import PROGRAMS
 from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.error_types import error_type_of
@@ -347,6 +347,16 @@ def test_what_an_agent_says_before_it_gives_up_is_no_answer(
         printing(text, name=name, code=1).answer(Request(prompt="x"))
     assert caught.value.partial is not None
     assert caught.value.partial.text == "Hm."
+
+
+def test_a_lost_session_may_be_told_as_the_error_of_the_turn() -> None:
+    said = {
+        "subtype": "error_during_execution",
+        "errors": ["No conversation found with session ID: s"],
+    }
+    result = json.dumps({"type": "result", "is_error": True, **said})
+    with pytest.raises(SessionGone):
+        printing(result, code=1).answer(Request(prompt="x", session=Session(id="s")))
 
 
 def test_lines_that_are_no_events_do_not_disturb() -> None:
