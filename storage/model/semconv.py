@@ -105,6 +105,7 @@ RECEIVED: Mapping[str, str] = {
     **{name: field for name, field in FIELDS.items() if field in MEASURED and name != field},
     "gen_ai.agent.name": "agent",
     "agent.name": "agent",
+    "langsmith.metadata.lc_agent_name": "agent",
 }
 """Conventional or older name → field, on a span of another process."""
 
@@ -213,6 +214,14 @@ LEVEL, LEVEL_MESSAGE = "langfuse.observation.level", "langfuse.observation.statu
 USAGE_DETAILS = "langfuse.observation.usage_details"
 """A call's tokens, by kind, as JSON."""
 
+LANGSMITH_USAGE: Mapping[str, str] = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "total_tokens": TOTAL,
+    "input_token_details.cache_read": "cached_tokens",
+    "input_token_details.cache_creation": CACHE_WRITE,
+    "output_token_details.reasoning": REASONING,
+}
 TOKEN_DETAILS: Mapping[str, Mapping[str, str]] = {
     "mlflow.chat.tokenUsage": {
         "input_tokens": "input_tokens",
@@ -226,20 +235,15 @@ TOKEN_DETAILS: Mapping[str, Mapping[str, str]] = {
         "cache_creation": CACHE_WRITE,
     },
     "gen_ai.usage.output_token_details": {"reasoning": REASONING},
-    "langsmith.usage_metadata": {
-        "input_tokens": "input_tokens",
-        "output_tokens": "output_tokens",
-        "total_tokens": TOTAL,
-        "input_token_details.cache_read": "cached_tokens",
-        "input_token_details.cache_creation": CACHE_WRITE,
-        "output_token_details.reasoning": REASONING,
-    },
+    "langsmith.usage_metadata": LANGSMITH_USAGE,
+    "langsmith.metadata.usage_metadata": LANGSMITH_USAGE,
 }
 """The same of MLflow and LangSmith: name → each kind → its field of `Span`, or conventional name.
 
 A kind with a dot is within a mapping.
 
-LangSmith writes Python's form of a dict, not JSON.
+LangSmith writes Python's form of a dict, not JSON. For Claude it tells what was written to the
+cache only by how long it stays, as in `ephemeral_5m_input_tokens`.
 """
 
 ENTITY = "traceloop.entity.name"

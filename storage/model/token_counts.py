@@ -73,6 +73,8 @@ def detailed_tokens(attributes: Mapping[str, Any]) -> dict[str, int]:
         counts = _counts(_flat(_kinds(attributes[name])))
         kinds = TOKEN_DETAILS[name]
         found |= {kinds[kind]: tokens for kind, tokens in counts.items() if kind in kinds}
+        if lasting := sum(tokens for kind, tokens in counts.items() if "ephemeral_" in kind):
+            found.setdefault(CACHE_WRITE, lasting)
     return found
 
 

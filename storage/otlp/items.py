@@ -66,6 +66,9 @@ STATUS_CODES = (0, 1, ERROR)
 EXCEPTION = b"\x12\x09exception"
 """The name of an event that records an exception, as a field of its message."""
 
+TRACEBACK = "Traceback (most recent call last):"
+"""LangSmith writes this in an exception's message, after what the exception says."""
+
 NOT_SENT = (None,) * 6
 """The fields from `audience` to `user`: no sender decides who can see its spans."""
 
@@ -149,7 +152,8 @@ def _failed(
     columns.setdefault("error_type", _last_of(events, "exception.type") or "error")
     # Some, as in Java, say it only in the exception.
     told = storable(status.message) or _last_of(events, "exception.message")
-    columns.setdefault("error_message", told)
+    said = told.partition(TRACEBACK)[0].rstrip()  # The event keeps the whole.
+    columns.setdefault("error_message", said or told)
     return True
 
 

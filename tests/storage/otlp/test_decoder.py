@@ -284,6 +284,21 @@ def test_a_failed_span_says_why() -> None:
         ),
         (
             {
+                "gen_ai.usage.input_tokens": 10,
+                "gen_ai.usage.output_tokens": 3,
+                "langsmith.metadata.usage_metadata": json.dumps(
+                    {
+                        "input_tokens": 10,
+                        "output_tokens": 3,
+                        "total_tokens": 13,
+                        "input_token_details": {"cache_read": 4, "ephemeral_1hr_input_tokens": 2},
+                    }
+                ),
+            },
+            (None, None, 10, 3, 4),
+        ),
+        (
+            {
                 "gen_ai.system": "openai",
                 "gen_ai.request.model": "gpt-5",
                 "gen_ai.response.prompt_tokens": 10,
@@ -303,6 +318,7 @@ def test_a_failed_span_says_why() -> None:
             "Spring AI",
             "floats and texts",
             "LangSmith's metadata",
+            "LangChain by LangSmith",
         ),
         "Semantic Kernel 1.16",
     ],
@@ -459,17 +475,21 @@ def test_an_operation_has_its_conventional_name(facts: dict[str, Any], operation
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "sent"),
     [
-        "gen_ai.usage.cache_creation.input_tokens",
-        "gen_ai.usage.cache_write_input_tokens",
-        "gen_ai.usage.details.cache_write_tokens",
-        "ai.usage.inputTokenDetails.cacheWriteTokens",
+        ("gen_ai.usage.cache_creation.input_tokens", 400),
+        ("gen_ai.usage.cache_write_input_tokens", 400),
+        ("gen_ai.usage.details.cache_write_tokens", 400),
+        ("ai.usage.inputTokenDetails.cacheWriteTokens", 400),
+        (
+            "gen_ai.usage.input_token_details",
+            "{'ephemeral_5m_input_tokens': 100, 'ephemeral_1hr_input_tokens': 300}",
+        ),
     ],
 )
-def test_what_is_written_to_the_cache_has_its_price(name: str) -> None:
+def test_what_is_written_to_the_cache_has_its_price(name: str, sent: object) -> None:
     call = {"gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 1_000}
-    assert span_with({**call, name: 400}).cost == 600 * 3 + 1_500
+    assert span_with({**call, name: sent}).cost == 600 * 3 + 1_500
 
 
 @pytest.mark.parametrize(("operation", "cost"), [("chat", 1_500_000), ("invoke_agent", 750_000)])
@@ -498,6 +518,10 @@ def test_openllmetrys_name_is_of_what_its_kind_says(
 
 def test_openinferences_agent_has_its_name() -> None:
     assert span_with({"openinference.span.kind": "AGENT", "agent.name": "planner"}).agent
+
+
+def test_langchains_agent_has_its_name() -> None:
+    assert span_with({"langsmith.metadata.lc_agent_name": "planner"}).agent == "planner"
 
 
 def test_claudes_input_tokens_are_told_without_the_cached_ones() -> None:
@@ -557,8 +581,10 @@ def test_a_figure_that_is_left_out_is_told_by_its_name(name: str, sent: Any) -> 
     assert losses.reasons[0].startswith(f"{name} is not a ")
 
 
-def test_an_exceptions_message_stands_for_that_of_the_status() -> None:
-    raised = attributes({"exception.type": "ValueError", "exception.message": "no such model"})
+@pytest.mark.parametrize("after", ["", "Traceback (most recent call last):\n\n\n  File"])
+def test_an_exceptions_message_stands_for_that_of_the_status(after: str) -> None:
+    message = f"no such model{after}"
+    raised = attributes({"exception.type": "ValueError", "exception.message": message})
     sent = a_span(status={"code": 2}, events=[{"name": "exception", "attributes": raised}])
     (span,) = spans_of(read_json(request(sent)))
     assert (span.error_type, span.error_message) == ("ValueError", "no such model")
