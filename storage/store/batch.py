@@ -26,7 +26,7 @@ from storage.store.search_index import purge
 from storage.store.shared_erasures import newest
 from storage.store.span_rows import SPAN_FIELDS, as_json, span_rows
 from storage.store.thumbs import count_in_summaries, rated_traces, recounted
-from storage.store.trace_summaries import ENTRY, stored_traces, summarise
+from storage.store.trace_summaries import stored_traces, summarise
 from storage.store.usage import MAX_SPANS, count_usage, own_usage
 
 if TYPE_CHECKING:
@@ -108,12 +108,10 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         if trace.span_count <= MAX_SPANS
     }
     with_agent = None
-    rooted: set[str] = set()
+    by_entry: set[str] = set()
     if spans is not batch.spans:  # Some were received.
         with_agent = {each for each, trace in stored.items() if trace.agent is not None}
-        rooted = {each for each, trace in stored.items() if trace.rooted != ENTRY}
-        if resumed:  # A root that was stored as running has not counted.
-            rooted -= {span.trace_id for span in spans if span.span_id in resumed}
+        by_entry = {each for each, trace in stored.items() if trace.counted}
     usage = count_usage(database, spans, reporting, resumed=resumed, with_agent=with_agent)
     with (
         recounted(database, rated_traces(database, spans)),
@@ -122,7 +120,7 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
         SPANS.execute_many(database, rows, stored=stored)
         summarise(database, usage, stored, resumed=resumed)
     ended = (span for span in usage.spans if span.status != "running")
-    add_facts(database, additions(ended, usage.corrected, agents=usage.agents, rooted=rooted))
+    add_facts(database, additions(ended, usage.corrected, agents=usage.agents, by_entry=by_entry))
 
 
 def store_summaries(database: Database, spans: Sequence[Span]) -> None:

@@ -89,14 +89,14 @@ def additions(
     corrected: Iterable[tuple[Span, Span]] = (),
     *,
     agents: Mapping[int, str] = NO_AGENTS,
-    rooted: Collection[str] = (),
+    by_entry: Collection[str] = (),
 ) -> dict[Key, Addition]:
     """Return what ended spans add, by hour.
 
     Figures are those that count (`storage.store.counting`). `corrected` are stored spans as they
     have counted, and as they count from now. `agents` are those to which spans without an agent of
-    their own count what they spend, by `id` of the span. In the traces `rooted`, which have a root
-    that has counted, another one that was received does not count.
+    their own count what they spend, by `id` of the span. In the traces `by_entry` an entry has
+    counted for the root, and a root that was received does not count as well.
     """
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
     _correct(hours, corrected)
@@ -106,7 +106,7 @@ def additions(
         counts = (
             span.parent_id is None
             and span.decision != "skip"
-            and not (span.received and span.trace_id in rooted)
+            and not (span.received and span.trace_id in by_entry)
         )
         if not (counts or spends or span.reason or span.configured_provider or may_tell(span)):
             continue  # As most spans: a step within a turn.

@@ -14,7 +14,7 @@ from storage.database.transactions import transaction
 from storage.model.span import Span
 from storage.store.facts import add_facts
 from storage.store.rollups import additions
-from storage.store.trace_summaries import ENTRY, RECEIVED, THEIR_ROOT
+from storage.store.trace_summaries import COUNTED, ENTRY, RECEIVED
 
 AT_A_TIME = 500
 """Traces in one transaction."""
@@ -48,7 +48,7 @@ def _root(row: Sequence[Any]) -> Span:
 
 
 TAKE = LookUp(
-    f"UPDATE traces SET rooted = {THEIR_ROOT} "
+    f"UPDATE traces SET rooted = {COUNTED} "
     f"WHERE trace_id {{is_one}} AND rooted = {ENTRY} AND platform = '{RECEIVED}' "
     "AND duration_ns IS NOT NULL "
     "RETURNING trace_id, name, started_at, status, ended_at, duration_ns, agent",

@@ -34,6 +34,9 @@ TRACE_FIELDS = ("trace_id", *ROOT_FIELDS, *SUMMED, *KEPT)
 ENTRY, THEIR_ROOT, OUR_ROOT = 0, 1, 2
 """Values of `rooted`: how sure it is that a summary has the right root. The higher one stays."""
 
+COUNTED = -2
+"""Stored of a trace that its entry span has been counted for, until the root comes after all."""
+
 NO_ROOT = -1
 """Stands for them in what is added to a stored summary whose root stays."""
 
@@ -55,6 +58,7 @@ class StoredTrace:
 
     platform: str | None
     rooted: int
+    counted: bool
     span_count: int
     usage_count: int
     error_count: int
@@ -67,7 +71,15 @@ def stored_traces(database: Database, spans: Iterable[Span]) -> dict[str, Stored
     rows = STORED.rows(database, keys)
     # Of a trace that an older tracebot stored, the number is unknown: perhaps there are several.
     return {
-        trace_id: StoredTrace(platform, rooted, spans, 2 if usage is None else usage, errors, agent)
+        trace_id: StoredTrace(
+            platform,
+            THEIR_ROOT if rooted == COUNTED else rooted,
+            rooted == COUNTED,
+            spans,
+            2 if usage is None else usage,
+            errors,
+            agent,
+        )
         for trace_id, platform, rooted, spans, usage, errors, agent in rows
     }
 

@@ -288,6 +288,14 @@ def _rollups(database: Database, name: str) -> dict[tuple[Any, ...], list[Any]]:
     }
 
 
+def test_each_root_that_is_received_counts_in_one_batch_or_two(database: Database) -> None:
+    roots = [span(1, started_at=NOW), span(2, started_at=NOW)]
+    batches = [Batch("", 0, spans=[root]) for root in roots]
+    apart = stored(database, batches, name=f"n{next(numbers)}")
+    whole = stored(database, [Batch("", 0, spans=roots)], name=f"n{next(numbers)}")
+    assert apart["rollups"] == whole["rollups"]
+
+
 @settings(max_examples=40)
 @given(any_spans(), st.randoms(use_true_random=False))
 def test_the_sums_do_not_depend_on_order_or_batches(
