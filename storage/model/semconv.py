@@ -173,19 +173,25 @@ RENAMED: Mapping[str, str] = {
     "tool_call.id": "gen_ai.tool.call.id",
     "openinference.span.kind": OPERATION,
     "traceloop.span.kind": OPERATION,
+    "mlflow.spanType": OPERATION,
+    "langfuse.observation.type": OPERATION,
+    "lmnr.span.type": OPERATION,
 }
 """Older attribute name → conventional attribute name."""
 
 OPERATIONS: Mapping[str, str] = {
     "LLM": "chat",
+    "CHAT_MODEL": "chat",
+    "GENERATION": "chat",
     "CHAIN": "invoke_workflow",
     "WORKFLOW": "invoke_workflow",
     "AGENT": "invoke_agent",
     "TOOL": "execute_tool",
     "EMBEDDING": "embeddings",
     "RETRIEVER": "retrieval",
+    **dict.fromkeys(("SPAN", "EVENT", "DEFAULT", "UNKNOWN"), ""),
 }
-"""The span kinds of OpenInference and OpenLLMetry → OPERATION."""
+"""The span kinds of other libraries → OPERATION, or an empty text if they say nothing."""
 
 DOLLARS: frozenset[str] = frozenset(
     (

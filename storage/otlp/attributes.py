@@ -183,8 +183,11 @@ def _finish(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None
     if columns.get("input_tokens") is not None:
         _complete(columns, rest, source)
     if (operation := rest.get(OPERATION)) is not None:
-        rest[OPERATION] = OPERATIONS.get(str(operation).upper(), operation)
-        if ENTITY in rest:
+        kind = str(operation).upper().strip('"')  # MLflow writes each value as JSON.
+        rest[OPERATION] = OPERATIONS.get(kind, operation)
+        if not rest[OPERATION]:
+            del rest[OPERATION]
+        elif ENTITY in rest:
             _name_entity(columns, rest)
     if source.agent is not None:
         columns.setdefault("agent", source.agent)
