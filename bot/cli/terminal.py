@@ -23,6 +23,8 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(TerminalFormatter(FORMAT))
     logging.basicConfig(level=level, handlers=[handler])
+    # A new database would begin with a line for each change of its tables since the first version.
+    logging.getLogger("peewee.migrations").setLevel(logging.WARNING)
 
 
 def pointed_out(arguments: Sequence[str], word: str) -> str:

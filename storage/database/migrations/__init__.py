@@ -9,6 +9,7 @@ applied are one transaction. A database with a record of a migration that is not
 a newer tracebot.
 """
 
+import logging
 from pathlib import Path
 
 from storage.database.base import Database
@@ -16,6 +17,8 @@ from storage.errors import NewerDatabase
 
 HERE = Path(__file__).parent
 HISTORY = "schema_migration"
+
+logger = logging.getLogger("tracebot.storage")
 
 
 def migrate(database: Database, *, folder: Path = HERE, patience: float = 60.0) -> list[str]:
@@ -25,13 +28,16 @@ def migrate(database: Database, *, folder: Path = HERE, patience: float = 60.0) 
     `TemporarilyUnavailable`.
     """
     known = {path.stem for path in folder.glob("[0-9]*.py")}
-    if _applied(database, known=known) == known:
+    before = _applied(database, known=known)
+    if before == known:
         return []
     with database.migrating(patience=patience):
         # Peewee's runner looks again what is missing: another process may just have applied it.
         from playhouse.migrations import Runner
 
         applied: list[str] = Runner(database, str(folder), table_name=HISTORY).up()
+    if before and applied:
+        logger.info("The tables of %s were brought up to %s.", database.label, applied[-1])
     return applied
 
 

@@ -1,6 +1,7 @@
 """A database of any version ends with the tables that the models describe."""
 
 import ast
+import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -137,4 +138,22 @@ def test_a_database_that_is_up_to_date_is_left_alone(tmp_path: Path) -> None:
     database = connect(tmp_path / "t.db")
     assert migrate(database) == NAMES
     assert migrate(database) == []
+    database.close()
+
+
+def test_only_an_older_database_is_said_to_be_brought_up_to_date(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tracebot")
+    database = connect(tmp_path / "t.db")
+    apply(database, target=NAMES[-3])
+    assert migrate(database) == NAMES[-2:]
+    told = f"The tables of {tmp_path}/t.db were brought up to {NAMES[-1]}."
+    assert [each.getMessage() for each in caplog.records if each.name != "peewee.migrations"] == [
+        told
+    ]
+    clear(database)
+    caplog.clear()
+    assert migrate(database) == NAMES
+    assert told not in caplog.text
     database.close()

@@ -123,7 +123,8 @@ def test_a_reply_that_ends_within_the_grace_period_is_posted_before_the_bot_ends
     process = serve()
     question = ask(sandbox, alice, general, tmp_path)
     process.send_signal(signal.SIGTERM)
-    wait_to_read(process, "Stopping: running turns")
+    said = read_until(process, "Stopping: running turns")
+    assert "migrations" not in "".join(said), "a new database tells of no older version"
     (tmp_path / "work" / "go").touch()
     assert exit_code(process) == 0
     (answer,) = ended(sandbox, general, question, "white_check_mark")
