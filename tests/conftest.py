@@ -20,6 +20,7 @@ from bot.lifecycle import Bot
 from bot.sandbox import Channel, Sandbox, User
 from bot.sandbox.tokens import Tokens
 from storage import Observability
+from storage.database.server_connection import CONNECT
 from storage.recovery.opening import open_database
 from tests.support.conversations import PATIENCE_S
 from tests.support.paths import MANIFEST
@@ -56,6 +57,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Run two workers per core: a test waits for about half of its time."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """Let nothing give up while the machine stands still for some seconds, as with a slow disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Observability.flush, "__defaults__", (PATIENCE_S,))
+        patch.setitem(CONNECT, "connect_timeout", round(PATIENCE_S))
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,7 @@ from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
+from storage.coordination import accepted_messages
 from storage.database.connect import connect
 from storage.database.models import ScoreRow
 from storage.model.records import Score
@@ -130,7 +131,10 @@ def test_a_rating_waits_until_a_locked_database_has_taken_its_trace(
     alice: User,
     general: Channel,
     db_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(accepted_messages, "PATIENCE_S", 0.01)
+    observability.database.timeout = 0.1
     start_bot()
     bob = sandbox.add_user("bob")
     sandbox.join(bob, general)
