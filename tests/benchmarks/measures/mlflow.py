@@ -14,7 +14,7 @@ PEER = Peer(
     requirements=("mlflow==3.17.2",),
     script="of_mlflow.py",
     spans=2_000,
-    goals={"until readable": 300, "size": 0.4},
+    goals={"until readable": 400, "size": 0.35},
     ways={
         "until readable": "its SDK, asynchronous, never more than its queue holds",
         "list": "search_traces without spans",

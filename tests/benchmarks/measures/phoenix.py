@@ -14,7 +14,7 @@ PEER = Peer(
     requirements=("arize-phoenix==20.26.1",),
     script="of_phoenix.py",
     spans=5_000,
-    goals={"until readable": 300, "list": 1 / 20, "stats": 1 / 20, "size": 0.7},
+    goals={"until readable": 400, "list": 1 / 20, "stats": 1 / 20, "size": 0.8},
     ways={
         "caller": "its SDK, in batches to a server on loopback that takes everything",
         "until readable": "OTLP over HTTP, requests of 512 spans made before",
