@@ -1,5 +1,6 @@
 """A running bot: how Slack reaches it, and in which order its parts are closed."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,16 +36,21 @@ GRACE_S = 20.0
 class Workers:
     """Threads for what Slack asks beside messages; Bolt's own threads only hand over.
 
-    The pools are separate, so that no burst of reactions keeps somebody waiting for `/trace`.
+    The pools are separate, so that no burst of reactions keeps somebody waiting for `/trace`, and
+    no rating that waits for a locked database holds up an edit, or a channel that becomes private.
     """
 
     def __init__(self) -> None:
-        self.feedback = LoggingExecutor(2, expected=SLACK_ERRORS, name="tracebot-feedback")
+        self.ratings = LoggingExecutor(2, expected=SLACK_ERRORS, name="tracebot-rating")
+        self.changes = LoggingExecutor(2, expected=SLACK_ERRORS, name="tracebot-change")
         self.commands = LoggingExecutor(8, expected=SLACK_ERRORS, name="tracebot-command")
+        self.closing = threading.Event()
+        """Set when nothing waits for the database any more."""
 
     def close(self) -> None:
         """Finish what runs and drop what waits."""
-        for pool in (self.feedback, self.commands):
+        self.closing.set()
+        for pool in (self.ratings, self.changes, self.commands):
             pool.shutdown(cancel_futures=True)
 
 

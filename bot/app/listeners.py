@@ -1,5 +1,7 @@
 """Build what answers commands, buttons and reactions, and register the listeners."""
 
+import threading
+
 from slack_bolt import App
 
 from bot.app.shared import Shared
@@ -51,14 +53,14 @@ def register_listeners(
     canceller = TurnCanceller(
         running=shared.running, access=shared.access, database=shared.observability.database
     )
-    feedback = _feedback(shared)
+    feedback = _feedback(shared, closing=workers.closing)
     ask_again = _ask_again(shared, inbox)
     budgets = _budgets(shared)
     settings = DigestSettings(shared.access, shared.directory, shared.observability.database)
     ui = _trace_ui(shared, digests, alerts, budgets, canceller, ask_again, settings)
-    conversations.register(app, shared.access, inbox, workers.feedback)
-    messages.register(app, inbox, _changes(shared, canceller), workers.feedback, dedup)
-    reactions.register(app, feedback, dedup, ratings=workers.feedback, modals=workers.commands)
+    conversations.register(app, shared.access, inbox, workers.changes)
+    messages.register(app, inbox, _changes(shared, canceller), workers.changes, dedup)
+    reactions.register(app, feedback, dedup, ratings=workers.ratings, modals=workers.commands)
     stop_button.register(app, canceller, workers.commands, dedup, team=team)
     ask_again_button.register(app, ask_again, budgets, workers.commands, dedup, team=team)
     # Without repetitions: a trigger to open a modal lives for 3 seconds.
@@ -70,7 +72,7 @@ def register_listeners(
     app_home.register(app, home, workers.commands, dedup)
 
 
-def _feedback(shared: Shared) -> Feedback:
+def _feedback(shared: Shared, *, closing: threading.Event) -> Feedback:
     settings = shared.settings
     return Feedback(
         client=shared.client,
@@ -85,6 +87,7 @@ def _feedback(shared: Shared) -> Feedback:
             **dict.fromkeys(settings.feedback_down, BAD),
         },
         asked=settings.capture != "none",
+        closing=closing,
     )
 
 

@@ -1,6 +1,7 @@
 """Record what people think of an answer: by its thumbs, or by reactions."""
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -31,6 +32,9 @@ BUTTON = "button"
 STORED_S = 30.0
 """How long a rating waits, in the background, until the trace that it rates is stored."""
 
+LOOK_S = 0.5
+"""How often it looks if the bot stops, which waits for no database."""
+
 logger = logging.getLogger("tracebot.feedback")
 
 
@@ -38,7 +42,7 @@ class Feedback:
     """Record a reaction as a span of the trace that it is about, and a thumb as a score of it.
 
     *reactions* are the scores of the emoji that count. If people are *asked*, they may say why when
-    they press 👎.
+    they press 👎. Once *closing* is set, nothing waits for the database.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Feedback:
         directory: Directory,
         reactions: Mapping[str, float],
         asked: bool,
+        closing: threading.Event,
     ) -> None:
         self._client = client
         self._team = team
@@ -63,6 +68,7 @@ class Feedback:
         self._directory = directory
         self._reactions = reactions
         self._asked = asked
+        self._closing = closing
 
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
         """Record a person's reaction to one of our answers, or to a message that we answered."""
@@ -132,7 +138,7 @@ class Feedback:
 
     def _trace(self, trace_id: str) -> TraceSummary | None:
         """Return the trace that a button or a modal of ours names."""
-        self._observability.flush(STORED_S)
+        self._wait_for_trace()
         try:
             found = traces_by_id(self._observability.database, trace_id)
         except PeeweeException as error:
@@ -141,10 +147,16 @@ class Feedback:
         ours = [each for each in found if each.team == self._team and each.trace_id == trace_id]
         return next(iter(ours), None)
 
+    def _wait_for_trace(self) -> None:
+        """Wait until what a turn recorded a moment ago is in the database."""
+        until = time.monotonic() + STORED_S
+        while not self._observability.flush(LOOK_S):
+            if self._closing.is_set() or time.monotonic() >= until:
+                return
+
     def _trace_of(self, channel: str, ts: str, body: Mapping[str, Any]) -> TraceSummary | None:
         database = self._observability.database
-        # What the turn recorded a moment ago may still be on its way to the database.
-        self._observability.flush(STORED_S)
+        self._wait_for_trace()
         if body["event"].get("item_user") != self._bot_user:
             found_here = message_traces(database, channel=channel, message_ts=ts)
             # Another workspace in this database may have the same message, of a shared channel.

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Message, Sandbox, User
+from bot.turns.feedback import Feedback
 from storage import Observability
 from storage.coordination import accepted_messages
 from storage.database.connect import connect
@@ -18,7 +20,13 @@ from storage.database.models import ScoreRow
 from storage.model.records import Score
 from storage.queries.traces import TraceSummary, trace_spans
 from storage.store.scores import scores_of
-from tests.support.conversations import StartBot, answered, eventually, finished
+from tests.support.conversations import (
+    PATIENCE_S,
+    StartBot,
+    answered,
+    eventually,
+    finished,
+)
 
 
 def recorded(observability: Observability, trace: TraceSummary) -> list[str]:
@@ -150,6 +158,41 @@ def test_a_rating_waits_until_a_locked_database_has_taken_its_trace(
         database.rollback()
     eventually(lambda: sorted(scores(observability)) == [0.0, 1.0])
     finished(observability, general, question.ts)
+
+
+def test_a_bot_does_not_stop_later_because_ratings_wait_for_a_locked_database(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    db_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wait, waiting = Feedback._wait_for_trace, []
+
+    def wait_and_tell(feedback: Feedback) -> None:
+        waiting.append(feedback)
+        wait(feedback)
+
+    monkeypatch.setattr(Feedback, "_wait_for_trace", wait_and_tell)
+    monkeypatch.setattr("bot.turns.feedback.STORED_S", 10 * PATIENCE_S)
+    monkeypatch.setattr(accepted_messages, "PATIENCE_S", 0.01)
+    observability.database.timeout = 0.1
+    bot = start_bot()
+    _, answer = answered(sandbox, alice, general, "good?")
+    observability.flush()
+    with closing(connect(db_path)) as database:
+        database.begin()
+        with observability.span("not stored yet"):
+            pass
+        sandbox.react(alice, answer, "+1")
+        eventually(lambda: len(waiting) == 1)
+        stopping = threading.Thread(target=bot.stop)
+        stopping.start()
+        stopping.join(PATIENCE_S)
+        assert not stopping.is_alive()
+        database.rollback()
 
 
 def press(sandbox: Sandbox, user: User, answer: Message, thumb: str, trace: TraceSummary) -> None:
