@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from slack_sdk.errors import SlackApiError
+
 from bot.replies.delivery import ReplyDelivery
 from bot.replies.final_reply import TurnFailure
 from bot.replies.messages import Message, unposted_message
-from bot.slack.errors import SLACK_ERRORS, error_code, is_gone
+from bot.slack.errors import BLOCKS_REFUSED, SLACK_ERRORS, error_code, is_gone
 from bot.slack.types import IncomingMessage
 from reports.render.block_kit import Block
 from storage import Observability
@@ -28,11 +30,20 @@ class Notices:
             said["blocks"] = list(blocks)
         with self._observability.span("reply", kind="producer", characters=len(text)) as span:
             try:
-                self._delivery.post(message.place, said)
+                self._post(message, said)
             except SLACK_ERRORS as error:
                 span.fail("slack_api", error_code(error))
                 if is_gone(error_code(error)) and not message.is_direct:
                     self.tell(message, text, blocks)
+
+    def _post(self, message: IncomingMessage, said: Message) -> None:
+        try:
+            self._delivery.post(message.place, said)
+        except SlackApiError as error:
+            if "blocks" not in said or error_code(error) not in BLOCKS_REFUSED:
+                raise
+            # Without buttons rather than not at all: the text says the same.
+            self._delivery.post(message.place, {**said, "blocks": []})
 
     def tell(self, message: IncomingMessage, text: str, blocks: Sequence[Block] = ()) -> None:
         """Tell only the message's author. A direct message needs no privacy, and is lasting."""

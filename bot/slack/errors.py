@@ -63,6 +63,11 @@ GONE = frozenset(
 )
 """Error codes after which nothing can be posted in that conversation any more; see `is_gone`."""
 
+BLOCKS_REFUSED = frozenset(
+    ("invalid_blocks", "invalid_blocks_format", "invalid_arguments", "msg_blocks_too_long")
+)
+"""Error codes of a refusal that plainer blocks may avoid. It had no effect."""
+
 RESTRICTED = "restricted_action"
 """The beginning of the codes for channels and threads in which the bot may not post."""
 

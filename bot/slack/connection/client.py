@@ -29,9 +29,11 @@ BRIEF_S = 3.0
 def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     """Return a client that repeats failed calls.
 
-    It repeats those that do no harm when Slack executes them twice: reading, and reactions.
+    It repeats those that do no harm when Slack executes them twice: reading, and reactions. What
+    it posts is no reply of an agent, whose words have forms of their own in `bot.replies.ladder`.
     """
     client = client_without_retries(settings, secrets)
+    client.words_at_last = True
     client.retry_handlers = [RepeatedCalls(PATIENT, patience_s=PATIENT_S)]
     return client
 
@@ -132,7 +134,7 @@ def _asked_wait(response: HttpResponse) -> float | None:
 
 def client_without_retries(
     settings: Settings, secrets: OwnSecrets, *, timeout_s: int = 30
-) -> WebClient:
+) -> GuardedClient:
     """Return a client that makes each call once; the caller decides whether to repeat it."""
     client = GuardedClient(
         settings.slack_bot_token.get_secret_value(),

@@ -5,7 +5,7 @@ Both hold for calls of the Web API. Answers to requests hold no secrets either.
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,46 +15,48 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack.connection.checked_client import CheckedClient
 from bot.slack.connection.response_url import or_else, patient, post_privately
-from bot.slack.errors import error_code
+from bot.slack.errors import BLOCKS_REFUSED, error_code
 from bot.slack.own_secrets import OwnSecrets
-from reports.render.slack.plain import plain
-
-REFUSED = frozenset(("invalid_blocks", "invalid_arguments", "msg_blocks_too_long"))
-"""Error codes of a refusal that plainer blocks may avoid. It had no effect."""
+from reports.render.slack.plain import plainer_messages
 
 logger = logging.getLogger("tracebot.secrets")
 blocks_logger = logging.getLogger("tracebot.blocks")
 
 
 class PlainClient(CheckedClient):
-    """A client that sends tables, charts and cards as text if Slack refuses them."""
+    """A client that sends tables, charts and cards as text if Slack refuses them.
+
+    With `words_at_last` a message whose plain blocks are refused, too, is sent without any.
+    """
+
+    words_at_last = False
 
     def api_call(self, api_method: str, **call: Any) -> Any:
         """Call a method of Slack's Web API. Raises one of `SLACK_ERRORS`."""
-        try:
-            return super().api_call(api_method, **call)
-        except SlackApiError as error:
-            plainer = _plainer(call.get("json")) if error_code(error) in REFUSED else None
-            if plainer is None:
-                raise
-            blocks_logger.warning(
-                "Slack refuses the blocks of %s: %s", api_method, error_code(error)
-            )
-        return super().api_call(api_method, **{**call, "json": plainer})
+        plainer = self._plainer(call.get("json") or {})
+        while True:
+            try:
+                return super().api_call(api_method, **call)
+            except SlackApiError as error:
+                arguments = next(plainer, None) if error_code(error) in BLOCKS_REFUSED else None
+                if arguments is None:
+                    raise
+                blocks_logger.warning(
+                    "Slack refuses the blocks of %s: %s", api_method, error_code(error)
+                )
+            call = {**call, "json": arguments}
 
-
-def _plainer(arguments: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the arguments with plain blocks, None if they would stay the same."""
-    if not arguments:
-        return None
-    if view := arguments.get("view"):
-        view = json.loads(view) if isinstance(view, str) else view
-        inner = _plainer(view)
-        return None if inner is None else {**arguments, "view": json.dumps(inner)}
-    blocks = arguments.get("blocks")
-    blocks = json.loads(blocks) if isinstance(blocks, str) else blocks
-    made = plain(blocks) if blocks else blocks
-    return None if made == blocks else {**arguments, "blocks": made}
+    def _plainer(self, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the arguments of a call in their plainer forms. A view always has blocks."""
+        if view := arguments.get("view"):
+            forms = plainer_messages(json.loads(view) if isinstance(view, str) else view)
+            yield from ({**arguments, "view": json.dumps(form)} for form in forms if form["blocks"])
+            return
+        blocks = arguments.get("blocks")
+        blocks = json.loads(blocks) if isinstance(blocks, str) else blocks
+        for form in plainer_messages({**arguments, "blocks": blocks}):
+            if form["blocks"] or self.words_at_last:
+                yield form
 
 
 class GuardedClient(PlainClient):

@@ -5,7 +5,7 @@ If Slack does not take an answer there (a URL works for half an hour and five ti
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 from bot.retry import RetryPolicy, TryAgain, retry_after
 from bot.slack.errors import SLACK_ERRORS, SlackUnwell, error_code, is_refusal
 from bot.slack.errors import retry_after as asked_wait
-from reports.render.slack.plain import plain
+from reports.render.slack.plain import plainer_messages
 
 POLICY = RetryPolicy(attempts=4, first_wait_s=0.5, longest_wait_s=4.0)
 PATIENCE_S = 30.0
@@ -39,7 +39,7 @@ def patient(respond: Callable[..., Any]) -> Callable[..., Any]:
 
     def send(**message: Any) -> Any:
         answer = _send(respond, message)
-        for plainer in _plainer_forms(message):
+        for plainer in plainer_messages(message):
             if not _is_refused(answer):
                 break
             logger.warning("Slack refuses the blocks of an answer: %s", answer.body[:200])
@@ -134,15 +134,6 @@ def _not_taken(answer: Any) -> SlackUnwell:
     return SlackUnwell(f"Slack did not take an answer (status {status}).", status=status)
 
 
-def _plainer_forms(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a message with blocks in its plainer forms: with plain blocks, and with words alone."""
-    if blocks := message.get("blocks"):
-        if (plainer := plain(blocks)) != blocks:
-            yield {**message, "blocks": plainer}
-        words = "\n".join(_words(plainer)) or message.get("text")
-        yield {**message, "text": words, "blocks": None}
-
-
 def _is_taken(answer: Any) -> bool:
     """Return False if Slack refuses the message, or the URL itself."""
     return answer.status_code < 400 and not _is_refused(answer)
@@ -152,11 +143,3 @@ def _is_refused(answer: Any) -> bool:
     """Return True if Slack refuses the message: with a status, or in an answer that is not ok."""
     refused = '"ok":false' in answer.body.replace(" ", "") or answer.body.startswith("invalid_")
     return answer.status_code == 400 or (answer.status_code == 200 and refused)
-
-
-def _words(blocks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the texts of blocks, which are mrkdwn or plain. Buttons have none."""
-    for block in blocks:
-        for each in (block.get("text"), *block.get("fields", ()), *block.get("elements", ())):
-            if isinstance(each, Mapping) and isinstance(each.get("text"), str):
-                yield each["text"]

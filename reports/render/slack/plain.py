@@ -1,6 +1,7 @@
 """Say with plain blocks what tables, charts and cards say, in case Slack refuses those."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from reports.formatting import UNKNOWN
 from reports.render.block_kit import SECTION, Block, code, context, escape, section
@@ -12,6 +13,23 @@ NARROW = 38
 def plain(blocks: Sequence[Block]) -> list[Block]:
     """Return the blocks with text in place of those that Slack may refuse."""
     return [each for block in blocks for each in _plain(block)]
+
+
+def plainer_messages(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a message with blocks in its plainer forms: with plain blocks, and with words alone."""
+    if blocks := message.get("blocks"):
+        if (plainer := plain(blocks)) != blocks:
+            yield {**message, "blocks": plainer}
+        words = "\n".join(_words(plainer)) or message.get("text")
+        yield {**message, "text": words, "blocks": []}
+
+
+def _words(blocks: Iterable[Block]) -> Iterator[str]:
+    """Yield the texts of blocks, which are mrkdwn or plain. Buttons have none."""
+    for block in blocks:
+        for each in (block.get("text"), *block.get("fields", ()), *block.get("elements", ())):
+            if isinstance(each, Mapping) and isinstance(each.get("text"), str):
+                yield each["text"]
 
 
 def _plain(block: Block) -> Iterator[Block]:

@@ -89,6 +89,16 @@ def test_past_the_soft_limit_a_question_waits_until_somebody_says_to_ask_anyway(
     assert "pressed Try again or Ask anyway" in told
 
 
+def test_a_question_that_waits_is_told_of_although_slack_refuses_the_buttons(
+    sandbox: Sandbox, observability: Observability, alice: User, admin: User, general: Channel
+) -> None:
+    answered(sandbox, observability, alice, general, "@dear one")
+    ask(sandbox, admin, general, "budget add 1.5/day agent:dear")
+    sandbox.faults.refuse_blocks("actions")
+    note = note_on(sandbox, alice, general, "@dear two")
+    assert (note.blocks, "I have not asked dear yet" in note.text) == ([], True)
+
+
 def test_a_cheaper_agent_is_asked_by_a_button_and_only_an_admin_raises(
     sandbox: Sandbox, observability: Observability, alice: User, admin: User, general: Channel
 ) -> None:

@@ -5,7 +5,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.agents.config.roster import load_roster
 from bot.sandbox import Channel, Sandbox, User
-from bot.slack.connection.client import client_without_retries
+from bot.slack.connection.client import client_with_retries, client_without_retries
 from bot.slack.connection.guarded_client import PlainClient
 from bot.slack.own_secrets import OwnSecrets
 from reports.render.slack.tables import Number, chart, table
@@ -53,6 +53,24 @@ def test_a_view_is_opened_with_the_rows_of_its_table(
     sandbox.faults.refuse_blocks("data_table")
     client.views_publish(user_id=alice.id, view={"type": "home", "blocks": [TABLE]})
     assert "claude     2" in str(sandbox.home(alice))
+
+
+def test_a_message_whose_plain_blocks_are_refused_too_is_posted_in_words(
+    sandbox: Sandbox, observability: Observability, general: Channel
+) -> None:
+    settings = settings_for(sandbox, observability)
+    client = client_with_retries(settings, OwnSecrets(settings, load_roster(None)))
+    sandbox.faults.refuse_blocks("data_table", "section", "context")
+    client.chat_postMessage(channel=general.id, text="Runs", blocks=[TABLE])
+    (posted,) = sandbox.messages(general)
+    assert (posted.blocks, "claude     2" in posted.text) == ([], True)
+    # Nothing of the old blocks stays in a message that is replaced.
+    sandbox.faults.refuse_blocks()
+    client.chat_update(channel=general.id, ts=posted.ts, text="Runs", blocks=[TABLE])
+    sandbox.faults.refuse_blocks("data_table", "section", "context")
+    client.chat_update(channel=general.id, ts=posted.ts, text="Runs", blocks=[TABLE])
+    (posted,) = sandbox.messages(general)
+    assert (posted.blocks, "claude     2" in posted.text) == ([], True)
 
 
 def test_what_cannot_be_plainer_is_refused_as_before(client: PlainClient, general: Channel) -> None:
