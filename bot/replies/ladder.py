@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from slack_sdk.errors import SlackApiError
 
@@ -232,9 +233,9 @@ def _as_file(
 def _refused_types(messages: list[Message], error: SlackApiError) -> Iterator[str]:
     """Yield the types of the blocks that Slack's refusal names, by their place or their type."""
     response = error.response
-    said = [*(response.get("errors") or ())]
-    said += (response.get("response_metadata") or {}).get("messages") or ()
-    for text in map(str, said):
+    metadata = response.get("response_metadata")
+    told = (response.get("errors"), metadata.get("messages") if isinstance(metadata, dict) else ())
+    for text in map(str, chain.from_iterable(each for each in told if isinstance(each, list))):
         if named := re.search(r"unsupported type: (\w+)", text):
             yield named[1]
         elif place := re.search(r"\[json-pointer:/blocks/(\d+)", text):

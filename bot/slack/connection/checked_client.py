@@ -125,9 +125,15 @@ def _parsed(body: str | bytes, *, status: int) -> dict[str, Any]:
         parsed = json.loads(body)
     except ValueError:
         parsed = None
-    if not isinstance(parsed, dict) or not isinstance(parsed.get("ok"), bool):
+    if not isinstance(parsed, dict) or not _is_answer(parsed):
         raise SlackUnwell(f"Slack sent no JSON object (status {status}).", status=status)
     return parsed
+
+
+def _is_answer(parsed: Mapping[str, Any]) -> bool:
+    """Return True for an answer of the Web API. It has a reason if it is a refusal."""
+    ok = parsed.get("ok")
+    return ok is True or (ok is False and _is_text(parsed.get("error")))
 
 
 def _check_contents(answer: dict[str, Any], method: str) -> None:

@@ -71,6 +71,13 @@ ADVICE: Mapping[str, str] = {
     ),
     "socket_mode_not_enabled": SWITCH_ON,
     "forbidden_team": "Use a token of the workspace in which the app is installed.",
+    **dict.fromkeys(
+        (
+            *("access_denied", "ekm_access_denied", "enterprise_is_restricted", "no_permission"),
+            *("team_access_not_granted", "two_factor_setup_required", "user_is_restricted"),
+        ),
+        "An admin of the workspace restricts the app: ask them to allow it.",
+    ),
 }
 """Advice about a refusal of Slack, by its code; for all others, to copy the token again."""
 
@@ -89,6 +96,10 @@ WEB_PAGE = (
     "a web page answers in place of Slack: sign in to this network, or check the proxy and "
     "SLACK_API_URL"
 )
+
+
+SIGN_IN = 511
+"""The status of HTTP with which a network asks to sign in."""
 
 
 def identify(client: WebClient) -> dict[str, Any]:
@@ -185,7 +196,7 @@ def refusal(
 ) -> SettingsError | SlackUnavailable:
     """Return what an error means for the token in `variable`, and what to do about it."""
     code = error_code(error)
-    if isinstance(error, SlackUnwell) and error.status == 200:
+    if isinstance(error, SlackUnwell) and (error.status < 500 or error.status == SIGN_IN):
         return SlackUnavailable(WEB_PAGE)
     if isinstance(error, SlackApiError) and error.response.status_code == 200:
         if code not in PASSING:

@@ -209,6 +209,15 @@ def test_only_the_block_that_slack_names_is_left_out() -> None:
     assert slack.types()[1] == ["markdown", "context", "card"]
 
 
+@pytest.mark.parametrize(
+    "odd", [{"errors": 5}, {"errors": [None]}, {"response_metadata": ["a"]}, {"errors": {"a": 1}}]
+)
+def test_a_refusal_of_another_shape_costs_no_answer(odd: dict[str, Any]) -> None:
+    refused = refusal("invalid_blocks")
+    refused.response.data.update(odd)  # type: ignore[union-attr]
+    assert delivered(Slack(refused)) == "words alone"
+
+
 def test_every_unusual_block_is_left_out_if_slack_names_none() -> None:
     slack = Slack(refusal("invalid_blocks"), refusal("invalid_blocks"))
     assert delivered(slack) == "sections"

@@ -42,6 +42,8 @@ MALFORMED: Mapping[str, dict[str, Any]] = {
     "a list as a 500": {"body": "[1]", "status": 500},
     "null": {"body": "null"},
     "an answer that does not say whether it is one": {"body": "{}"},
+    "a refusal without a reason": {"body": '{"ok": false}'},
+    "a refusal whose reason is no text": {"body": '{"ok": false, "error": {"code": 5}}'},
     "an answer without its contents": {"body": '{"ok": true}'},
     "no messages": {"body": '{"ok": true, "messages": null}'},
     "messages that are none": {"body": '{"ok": true, "messages": [null, {"text": "hi"}]}'},

@@ -10,6 +10,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.sandbox import Manifest, Sandbox
+from bot.sandbox.state.faults import LOGIN_PAGE
 from bot.settings import Settings, SettingsError
 from bot.slack.connection.credentials import SCOPES, identify, socket_url
 from bot.slack.connection.start_client import client_for_start
@@ -61,6 +62,8 @@ OURS = {
     "not_allowed_token_type": "SLACK_BOT_TOKEN begins with xoxb-",
     "missing_scope": "connections:write",
     "socket_mode_not_enabled": "Switch it on under Socket Mode",
+    "ekm_access_denied": "ask them to allow it",
+    "two_factor_setup_required": "ask them to allow it",
     "something_new": "Copy it again",
 }
 
@@ -101,8 +104,9 @@ def test_slack_says_how_long_to_wait(sandbox: Sandbox) -> None:
     assert caught.value.wait_s == 37.0
 
 
-def test_the_login_page_of_a_network_is_not_a_wrong_token(sandbox: Sandbox) -> None:
-    sandbox.faults.wrong_content("auth.test")
+@pytest.mark.parametrize("status", [200, 302, 403, 407, 511])
+def test_the_login_page_of_a_network_is_not_a_wrong_token(sandbox: Sandbox, status: int) -> None:
+    sandbox.faults.answer("auth.test", LOGIN_PAGE, status=status, content_type="text/html")
     with pytest.raises(SlackUnavailable, match="sign in to this network"):
         identify(client(sandbox))
 
