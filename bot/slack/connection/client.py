@@ -30,7 +30,7 @@ def client_with_retries(settings: Settings, secrets: OwnSecrets) -> WebClient:
     """Return a client that repeats failed calls.
 
     It repeats those that do no harm when Slack executes them twice: reading, and reactions. What
-    it posts is no reply of an agent, whose words have forms of their own in `bot.replies.ladder`.
+    it posts is not a reply of an agent, which has forms of its own in `bot.replies.ladder`.
     """
     client = client_without_retries(settings, secrets)
     client.words_at_last = True
