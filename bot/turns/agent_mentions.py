@@ -47,8 +47,11 @@ PARTICLE = r"[:'’\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u
 """The first character of an ending that makes a name a part of the sentence, also in Finnish
 (`@codex:lle`). Han is none: in Chinese the next word begins there."""
 
-SAME = {"、": ",", "，": ",", "،": ",", "。": ".", "：": "："}
-"""Signs that mean the same as ASCII's; a full-width colon may have a word right behind it."""
+SAME = {"、": ",", "，": ",", "،": ",", "。": ".", "：": "：", "ʼ": "'", "İ": "I", "ı": "i"}
+"""What means the same as ASCII's; a full-width colon may have a word right behind it.
+
+Turkish writes GEMİNİ, which `re.IGNORECASE` takes for gemini and `casefold` does not.
+"""
 
 BEFORE_TAG = rf"(?<!{W})(?<![@.+/:-])"
 TAG = re.compile(rf"{BEFORE_TAG}@([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?![\w@/])", re.ASCII)

@@ -69,7 +69,17 @@ def test_deactivated_users_and_those_of_an_enterprise_grid_are_told_apart(
     assert access.standing(sandbox.team_id, alice.id) is standing
 
 
-@pytest.mark.parametrize("body", ['{"ok": true}', '{"ok": true, "user": null}', "[]"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"ok": true}',
+        '{"ok": true, "user": null}',
+        '{"ok": true, "user": {}}',
+        '{"ok": true, "user": {"id": "U1", "team_id": ["T1"]}}',
+        '{"ok": true, "user": {"id": "U1", "enterprise_user": "E1"}}',
+        "[]",
+    ],
+)
 def test_nobody_is_a_member_while_slack_is_unwell(
     access: Access, sandbox: Sandbox, alice: User, body: str
 ) -> None:

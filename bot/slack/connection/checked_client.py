@@ -6,7 +6,8 @@ nobody above needs to expect it.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
 from io import BytesIO
 from typing import Any
@@ -37,6 +38,10 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+def _are_messages(value: Any) -> bool:
+    return _are_objects_with("ts")(value) and all(TIME_STAMP.fullmatch(each["ts"]) for each in value)
+
+
 def _are_objects_with(key: str) -> Callable[[Any], bool]:
     is_well = _is_object_with(key)
     return lambda value: isinstance(value, list) and all(map(is_well, value))
@@ -45,28 +50,39 @@ def _are_objects_with(key: str) -> Callable[[Any], bool]:
 CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "apps.connections.open": ("url", _is_text),
     "auth.test": ("user_id", _is_text),
-    "bots.info": ("bot", _is_object),
+    "bots.info": ("bot", _is_object_with("id")),
     "chat.postEphemeral": ("message_ts", _is_text),
     "chat.postMessage": ("ts", _is_text),
     "chat.startStream": ("ts", _is_text),
     "chat.stopStream": ("ts", _is_text),
     "chat.update": ("ts", _is_text),
-    "conversations.history": ("messages", _are_objects_with("ts")),
-    "conversations.info": ("channel", _is_object),
+    "conversations.history": ("messages", _are_messages),
+    "conversations.info": ("channel", _is_object_with("id")),
     "conversations.members": ("members", _are_texts),
     "conversations.open": ("channel", _is_object_with("id")),
-    "conversations.replies": ("messages", _are_objects_with("ts")),
+    "conversations.replies": ("messages", _are_messages),
     "files.completeUploadExternal": ("files", _are_objects_with("id")),
     "files.getUploadURLExternal": ("upload_url", _is_text),
-    "files.info": ("file", _is_object),
+    "files.info": ("file", _is_object_with("id")),
     "usergroups.list": ("usergroups", _are_objects_with("id")),
     "usergroups.users.list": ("users", _are_texts),
     "users.conversations": ("channels", _are_objects_with("id")),
-    "users.info": ("user", _is_object),
+    "users.info": ("user", _is_object_with("id")),
     "users.list": ("members", _are_objects_with("id")),
     "views.open": ("view", _is_object_with("id")),
 }
 """The field of a method's answer that its callers read, and how it must look."""
+
+TIME_STAMP = re.compile(r"\d+(\.\d+)?")
+
+KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("error", "name", "team_id", "text", "thread_ts", "bot_id"), str),
+    **dict.fromkeys(("bot_profile", "edited", "enterprise_user", "metadata", "profile"), dict),
+    **dict.fromkeys(("attachments", "blocks", "errors", "files"), list),
+    "response_metadata": dict,
+}
+"""What stands under a key of an answer, or of an object in its contents, unless it is empty: Slack
+may write an empty object as a list."""
 
 
 class CheckedClient(WebClient):
@@ -137,9 +153,19 @@ def _is_answer(parsed: Mapping[str, Any]) -> bool:
 
 
 def _check_contents(answer: dict[str, Any], method: str) -> None:
-    if not answer["ok"]:
-        return
     # Of other methods nothing is read but the cursor in `response_metadata`.
     name, is_well = CONTENTS.get(method, ("response_metadata", lambda value: True))
-    if not is_well(answer.get(name)) or not _is_object(answer.get("response_metadata") or {}):
-        raise SlackUnwell(f"Slack's answer to {method} has no {name} that can be read.")
+    wrong = [] if is_well(answer.get(name)) or not answer["ok"] else [name]
+    wrong += _of_another_kind(answer)
+    contents = answer.get(name) if answer["ok"] else None
+    for each in contents if isinstance(contents, list) else [contents]:
+        wrong += _of_another_kind(each) if isinstance(each, dict) else ()
+    if wrong:
+        raise SlackUnwell(f"Slack's answer to {method} has no {wrong[0]} that can be read.")
+
+
+def _of_another_kind(value: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys under which something else stands than what everybody reads there."""
+    for key in KINDS.keys() & value.keys():
+        if value[key] and not isinstance(value[key], KINDS[key]):
+            yield key

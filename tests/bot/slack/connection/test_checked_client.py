@@ -47,6 +47,12 @@ MALFORMED: Mapping[str, dict[str, Any]] = {
     "an answer without its contents": {"body": '{"ok": true}'},
     "no messages": {"body": '{"ok": true, "messages": null}'},
     "messages that are none": {"body": '{"ok": true, "messages": [null, {"text": "hi"}]}'},
+    "a time stamp that is none": {"body": '{"ok": true, "messages": [{"ts": "now"}]}'},
+    "a message of another shape": {"body": '{"ok": true, "messages": [{"ts": "1.0", "text": 5}]}'},
+    "a refusal of another shape": {"body": '{"ok": false, "error": ["invalid_blocks"]}'},
+    "a refusal that explains itself in another shape": {
+        "body": '{"ok": false, "error": "invalid_blocks", "errors": 5}'
+    },
     "metadata of another shape": {
         "body": '{"ok": true, "messages": [], "response_metadata": ["a warning"]}'
     },
