@@ -21,6 +21,9 @@ NOT_SAID = re.compile(
     r"|<[^<>\n]*>",  # Slack's own mentions and links.
     re.DOTALL | re.MULTILINE,
 )
+ITALICS = re.compile(r"(?<!\w)_+|_+(?![\w@])", re.ASCII)
+"""Slack's marks around words; no name begins or ends so."""
+
 BLANK = "\ufffc"
 
 # Letters of scripts that put no space between words, or none before particles: Thai, Lao, Burmese,
@@ -85,7 +88,9 @@ def addressed(text: str, agents: Collection[str]) -> Addressed:
     """
     if not agents:
         return Addressed((), text.strip())
-    said = NOT_SAID.sub(lambda match: BLANK * len(match.group()), "".join(map(_plain, text)))
+    said = "".join(map(_plain, text))
+    for unsaid in (NOT_SAID, ITALICS):
+        said = unsaid.sub(lambda match: BLANK * len(match.group()), said)
     said = _with_commas(said, agents)
     start = _salutation(said, agents)
     named = dict.fromkeys([*_names(said[:start], agents), *_tagged(said[start:], agents)])
@@ -115,6 +120,8 @@ def _plain(character: str) -> str:
     """Return the one ASCII character that means the same, if there is one."""
     if character.isascii():
         return character
+    if unicodedata.category(character) == "Cf":  # Without a width, such as what is copied along.
+        return " "
     same = SAME.get(character) or unicodedata.normalize("NFKC", character)
     return same if len(same) == 1 else character
 
