@@ -10,6 +10,7 @@ from typing import Any
 from slack_bolt import Ack, App, BoltRequest
 
 from bot.concurrency.event_dedup import EventDedup, interaction_key
+from bot.slack.conversation.mrkdwn import unescaped
 from bot.trace_ui.alert_buttons import AlertButtons
 from bot.trace_ui.alert_form import ALERT_FORM
 from bot.trace_ui.alert_form import submitted as submitted_alert
@@ -157,7 +158,8 @@ def _asking(name: str, command: SlashCommand) -> Answer:
 
 
 def _command(command: SlashCommand, body: Body, requester: Requester, respond: Respond) -> None:
-    command.ask(body.get("text") or "", requester, respond)
+    # Slack escapes what is typed here as it does in messages: `cost&gt;0.5`.
+    command.ask(unescaped(body.get("text") or ""), requester, respond)
 
 
 def _shortcut(buttons: Buttons, body: Body, requester: Requester, respond: Respond) -> None:

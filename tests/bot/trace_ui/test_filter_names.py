@@ -25,6 +25,7 @@ FILTERS = {
     "ls user:me": "apples",
     "ls --user\u00a0@bob": "pears",
     "search channel:#random agent:@echo": "pears",
+    "ls user:@bob duration&lt;9h": "pears",
 }
 
 
