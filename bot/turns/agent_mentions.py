@@ -51,7 +51,7 @@ PARTICLE = r"[:'’\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u
 (`@codex:lle`). Han is none: in Chinese the next word begins there."""
 
 SAME = {"、": ",", "，": ",", "،": ",", "。": ".", "：": "：", "ʼ": "'", "İ": "I", "ı": "i"}
-"""What means the same as ASCII's; a full-width colon may have a word right behind it.
+"""Characters that mean the same as ASCII's; a full-width colon may have a word right behind it.
 
 Turkish writes GEMİNİ, which `re.IGNORECASE` takes for gemini and `casefold` does not.
 """

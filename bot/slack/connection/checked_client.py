@@ -39,7 +39,8 @@ def _are_texts(value: Any) -> bool:
 
 
 def _are_messages(value: Any) -> bool:
-    return _are_objects_with("ts")(value) and all(TIME_STAMP.fullmatch(each["ts"]) for each in value)
+    is_well = _are_objects_with("ts")(value)
+    return is_well and all(TIME_STAMP.fullmatch(each["ts"]) for each in value)
 
 
 def _are_objects_with(key: str) -> Callable[[Any], bool]:
@@ -81,8 +82,8 @@ KINDS: Mapping[str, type] = {
     **dict.fromkeys(("attachments", "blocks", "errors", "files"), list),
     "response_metadata": dict,
 }
-"""What stands under a key of an answer, or of an object in its contents, unless it is empty: Slack
-may write an empty object as a list."""
+"""The types of fields of an answer, and of the objects in its contents. An empty value may have
+another: Slack may write an empty object as a list."""
 
 
 class CheckedClient(WebClient):

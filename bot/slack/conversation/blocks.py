@@ -17,6 +17,7 @@ WORDLESS = frozenset(("divider", "context_actions"))
 TEXT_KEYS = (
     *("title", "subtitle", "text", "body", "caption", "description", "label", "value", "hint"),
     *("alt_text", "status", "details", "output", "fallback", "name"),
+    *("author_name", "provider_name"),
     *("url", "title_url", "join_url"),
     *("fields", "elements", "tasks", "sources", "child_blocks", "blocks", "items", "cards", "rows"),
     *("accessory", "actions", "image", "hero_image", "icon"),
@@ -105,11 +106,17 @@ def _number(block: Json, names: Names, depth: int) -> str:
     return _string(block, "text") or str(block.get("value", ""))
 
 
+def _choices(block: Json, names: Names, depth: int) -> str:
+    """Write what can be ticked, each on a line: unlike a menu's, these options are in view."""
+    options = (_any_text(each, names, depth + 1) for each in objects(block, "options"))
+    return "\n".join(f"• {each}" for each in options if each)
+
+
 def _chart(block: Json, names: Names, depth: int) -> str:
     """Write a chart as a line for each of its series, or of its segments."""
-    chart = block.get("chart")
-    chart = chart if isinstance(chart, Mapping) else {}
-    lines = [_string(block, "title")]
+    chart = _object(block, "chart")
+    axes = (_string(_object(chart, "axis_config"), key) for key in ("x_label", "y_label"))
+    lines = [_value_text(block.get("title"), names, depth + 1), " / ".join(filter(None, axes))]
     for series in objects(chart, "series"):
         points = (f"{each.get('label')} {each.get('value')}" for each in objects(series, "data"))
         lines.append(f"{series.get('name')}: {', '.join(points)}")
@@ -200,6 +207,8 @@ WRITERS: Mapping[str, Callable[[Json, Names, int], str]] = {
     "table": _table,
     "data_table": _table,
     "data_visualization": _chart,
+    "checkboxes": _choices,
+    "radio_buttons": _choices,
     "rich_text": _rich_text,
 }
 
@@ -212,6 +221,11 @@ def _string(block: Json, key: str) -> str:
 def _count(block: Json, key: str) -> int:
     value = block.get(key)
     return max(value, 0) if isinstance(value, int) else 0
+
+
+def _object(block: Json, key: str) -> Json:
+    value = block.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _list(block: Json, key: str) -> Sequence[Any]:

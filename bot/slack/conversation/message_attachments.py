@@ -172,7 +172,8 @@ def _buttons(attachment: Json, names: Names) -> Iterator[str]:
 
 
 def _text(attachment: Json, key: str, names: Names) -> str:
-    return readable(str(attachment.get(key) or ""), names)
+    value = attachment.get(key)  # A number may be 0.
+    return readable(str(value), names) if isinstance(value, str | int | float) else ""
 
 
 def _address(attachment: Json, key: str) -> str:

@@ -26,6 +26,9 @@ Message = Mapping[str, Any]
 OUR_NOTES = frozenset(("actions", "context", "context_actions", "plan", "task_card"))
 """Blocks of our replies that are not the agent's words: buttons, the bot's notes, used tools."""
 
+NO_TEXT = "This content can't be displayed."
+"""The `text` that Slack gives to a message of blocks alone."""
+
 UNSEEN = re.compile("(?<=[<@*~])\u200b|\u200b(?=[*~])")
 """Put in our replies to silence mentions and to show emphasis; see `bot.replies.text.presented`."""
 
@@ -56,7 +59,7 @@ def words(message: Message, names: Names, *, quoted: bool = True) -> str:
     text = _with_titles(text, message) if quoted else text
     blocks, attachments = objects(message, "blocks"), objects(message, "attachments")
     if is_by_app(message):
-        shown = together(text, blocks_text(blocks, names))
+        shown = together("" if text == NO_TEXT else text, blocks_text(blocks, names))
         return together(shown, attachments_text(attachments, names))
     own = [each for each in blocks if not text or is_pasted(each)]
     attached = [

@@ -165,6 +165,38 @@ CHART = {
             "Who?\nThe web team",
         ),
         ({"type": "section", "text": None, "fields": "no list"}, "no list"),
+        (
+            {
+                "type": "actions",
+                "elements": [
+                    {
+                        "type": "radio_buttons",
+                        "options": [
+                            {"text": mrkdwn("*Friday*"), "value": "fri"},
+                            {"text": plain("Monday"), "description": plain("late"), "value": "m"},
+                        ],
+                    },
+                    {"type": "checkboxes", "options": [{"text": plain("Remote"), "value": "r"}]},
+                ],
+            },
+            "• *Friday*\n• Monday\nlate\n• Remote",
+        ),
+        (
+            {
+                "type": "data_visualization",
+                "title": plain("Load"),
+                "chart": {
+                    "type": "bar",
+                    "series": [{"name": "web", "data": [{"label": "Mon", "value": 0}]}],
+                    "axis_config": {"categories": ["Mon"], "x_label": "day", "y_label": "%"},
+                },
+            },
+            "Load\nday / %\nweb: Mon 0",
+        ),
+        (
+            {"type": "video", "title": plain("Tour"), "author_name": "Ann", "alt_text": "a tour"},
+            "Tour\na tour\nAnn",
+        ),
     ],
 )
 def test_a_block_is_written_with_all_its_words(block: dict[str, object], text: str) -> None:

@@ -74,6 +74,7 @@ def by_app(**message: Any) -> str:
             "*Standup (https://c.example)* at 10",
         ),
         ({"text": "Standup", "blocks": [section("*Standup* at 10")]}, "*Standup* at 10"),
+        ({"fields": [{"title": "errors", "value": 0}, {"title": ["x"]}]}, "errors: 0"),
         ({"fields": "nothing", "actions": [None], "files": [{"name": "a.csv"}]}, "[file: a.csv]"),
     ],
 )
@@ -90,6 +91,7 @@ def test_what_an_app_says_twice_is_read_once() -> None:
         "CPU high on web-1"
     )
     assert by_app(text="1", blocks=[section("10 errors")]) == "1\n10 errors"
+    assert by_app(text="This content can't be displayed.", blocks=[section("down")]) == "down"
     assert by_app(text="", blocks=[section("a")], attachments=[{"text": "b"}]) == "a\nb"
 
 
