@@ -12,7 +12,7 @@ from typing import Any
 
 from storage.otlp.json_messages import fill
 from storage.otlp.losses import INVALID_TEXT, INVALID_VALUE, Losses, Malformed
-from storage.otlp.request import Request, TooManyItems, check_number
+from storage.otlp.request import ELSEWHERE, Request, TooManyItems, check_number
 from storage.otlp.scope import Envelope
 
 MAX_VALUES = 500_000
@@ -23,13 +23,6 @@ MAX_DEPTH = 320
 
 MAX_DIGITS = 400
 """A number with more is larger than any double."""
-
-PATHS = {
-    "resource_spans": "/v1/traces",
-    "resource_logs": "/v1/logs",
-    "resource_metrics": "/v1/metrics",
-}
-"""The list of each signal, and where to send it."""
 
 VALUES = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[,{\[]', re.DOTALL)
 NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
@@ -52,9 +45,9 @@ def read_json(
         raise Malformed(f"an object with a list of {_camel(resources)} was expected")
     if not _list(content, resources):
         # Fields that are not known are ignored, so that all of it would be lost without a word.
-        for other, path in PATHS.items():
+        for other, told in ELSEWHERE.items():
             if _list(content, other):
-                raise Malformed(f"send {_camel(other)} to {path}")
+                raise Malformed(told)
     found = [
         (sent, [(scope, [*_objects(scope, items, losses)]) for scope in sent_scopes])
         for sent in _objects(content, resources, losses)

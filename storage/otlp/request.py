@@ -20,6 +20,14 @@ FEW_BYTES = 65_536
 """A message of this size cannot become more than a few megabytes of objects."""
 
 
+ELSEWHERE = {
+    "resource_spans": "send resourceSpans to /v1/traces",
+    "resource_logs": "send resourceLogs to /v1/logs",
+    "resource_metrics": "send resourceMetrics to /v1/metrics",
+}
+"""The list of each signal, and what to tell those who send it elsewhere."""
+
+
 class TooManyItems(ValueError):
     """A request has more items than are taken at once. The message says how many are."""
 

@@ -13,6 +13,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_se
 from storage.model.records import Log
 from storage.model.span import Span
 from storage.otlp.decoder import BadTelemetry, Encoding, Signal, answer, read, refusal
+from storage.otlp.request import MAX_ITEMS
+from tests.support.otlp_bytes import as_protobuf, with_bytes
 from tests.support.otlp_requests import (
     PARENT,
     SPAN,
@@ -818,6 +820,44 @@ def test_what_cannot_be_read_is_refused(body: bytes, encoding: Encoding) -> None
 def test_logs_at_the_address_of_spans_are_refused_with_the_right_one(name: str) -> None:
     with pytest.raises(BadTelemetry, match="send resourceLogs to /v1/logs"):
         read_json({name: [{"scopeLogs": [{"logRecords": [{}]}]}]})
+
+
+POINT = {"dataPoints": [{"asInt": "1"}]}
+LISTS: dict[Signal, tuple[str, str, str]] = {
+    "traces": ("resourceSpans", "scopeSpans", "spans"),
+    "logs": ("resourceLogs", "scopeLogs", "logRecords"),
+    "metrics": ("resourceMetrics", "scopeMetrics", "metrics"),
+}
+AT_ANOTHER_PATH: list[tuple[Signal, dict[str, Any]]] = [
+    ("traces", a_span()),
+    ("traces", a_span(parentSpanId="", attributes=[], kind=0)),
+    ("logs", {"timeUnixNano": "1", "body": {"stringValue": "x"}}),
+    ("logs", {"severityNumber": 9, "body": {"stringValue": "x"}}),
+    ("logs", {"observedTimeUnixNano": "1", "traceId": TRACE, "spanId": SPAN}),
+    ("metrics", {"name": "m", "gauge": POINT}),
+    ("metrics", {"name": "m", "description": "of 8 b", "unit": "1", "sum": POINT}),
+    ("metrics", {"name": "seconds", "histogram": {"dataPoints": [{"count": 1}]}}),
+]
+
+
+@pytest.mark.parametrize("path", ["traces", "logs", "metrics"])
+@pytest.mark.parametrize(("signal", "item"), AT_ANOTHER_PATH)
+def test_protobuf_at_the_address_of_another_signal_is_refused_with_the_right_one(
+    signal: Signal, item: dict[str, Any], path: Signal
+) -> None:
+    resources, scopes, items = LISTS[signal]
+    body = as_protobuf({resources: [{scopes: [{items: [item]}]}]}, signal)
+    if path == signal:
+        assert read(body, path, encoding="protobuf", capture=str).losses.reasons == []
+        return
+    with pytest.raises(BadTelemetry, match=f"send {resources} to /v1/{signal}"):
+        read(body, path, encoding="protobuf", capture=str)
+
+
+def test_as_many_spans_are_decoded_as_are_taken_at_once() -> None:
+    spans = with_bytes(1, with_bytes(2, with_bytes(2, b"") * MAX_ITEMS))
+    found = read(spans, "traces", encoding="protobuf", capture=str)
+    assert found.losses.refused.total() == MAX_ITEMS
 
 
 def test_a_refusal_is_a_status_with_a_message() -> None:
