@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.replies.messages import MARKDOWN_LIMIT, TEXT_LIMIT, Message, bounded
 from bot.replies.text.split import split
-from bot.slack.errors import SLACK_ERRORS, error_code, is_gone, is_refusal
+from bot.slack.errors import SLACK_ERRORS, ThreadGone, error_code, is_gone, is_refusal
 from reports.render.block_kit import SECTION, escape
 
 SHORTER = 2_500
@@ -215,6 +215,8 @@ def _as_file(
 ) -> Delivered:
     try:
         attach(FILE_NAME, text)
+    except ThreadGone:
+        raise  # Not the form is to blame.
     except SLACK_ERRORS as error:
         logger.warning("Slack refuses an answer as a file, too: %s", error_code(error))
         raise refused from error

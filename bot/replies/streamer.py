@@ -125,6 +125,8 @@ class ReplyStreamer:
 
     def attach(self, name: str, text: str) -> None:
         """Upload a text as a file in the thread. Raises one of `SLACK_ERRORS`."""
+        if not self._is_in_thread:  # Slack would show the file in the channel.
+            self.take_back()
         self._delivery.attach(self._place, name, text)
         self._ending = []  # The answer is there: only the message about it may be missing.
 

@@ -151,6 +151,23 @@ def test_nothing_is_left_in_the_channel_if_the_question_was_deleted_unnoticed(
     assert sandbox.messages(general) == []
 
 
+def test_no_file_is_left_in_the_channel_either(
+    monkeypatch: pytest.MonkeyPatch,
+    unnoticed: Bot,
+    agent: Scripted,
+    sandbox: Sandbox,
+    alice: User,
+    ask: Ask,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    sandbox.delete(alice, ask())
+    sandbox.faults.error("chat.postMessage", "invalid_blocks", times=4)
+    agent.end("whole")
+    assert "your question was deleted" in the_one_told(sandbox, alice, general).text
+    assert sandbox.messages(general) == []
+
+
 @pytest.fixture
 def unnoticed(
     monkeypatch: pytest.MonkeyPatch, agent: Scripted, start_bot: StartBot, sandbox: Sandbox
