@@ -21,7 +21,9 @@ _PING = re.compile(
 )
 """Texts that Slack turns into a mention, also in code. `<!DOCTYPE html>` is not one of them."""
 
-_BARE = re.compile(r"(?<![\w@])@(?=(?i:channel|here|everyone)\b)")
+_BARE = re.compile(
+    r"(?<![A-Za-z0-9@])(?<!\w_)@(?=(?i:channel|here|everyone)(?![A-Za-z0-9]|_\w))"
+)
 """Slack makes no mention of it by default, and does not promise to leave it alone for ever."""
 
 _MENTION = re.compile(
@@ -43,7 +45,7 @@ _TRAILING = frozenset(".,:;!?'\"*_~")
 
 _UNSETTLED = re.compile(
     r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,2000}\x1b?|[ -/]*)"
-    r"|<\s*(?:[!@][^<>\n]{0,200})?|<[a-z]{1,6}|<(?:https?|mailto):[^<>\n]{0,2500}|@\w{0,8}"
+    r"|<\s*(?:[!@][^<>\n]{0,200})?|<[a-z]{1,6}|<(?:https?|mailto):[^<>\n]{0,2500}|@\w{0,9}"
     r"|(?<![A-Za-z0-9])h(?:t(?:t(?:p(?:s?(?::(?:/(?:/[^\s<>|`\\]{0,2500})?)?)?)?)?)?)?)\Z"
 )
 """The end of a text that more text may turn into something else."""

@@ -12,7 +12,9 @@ ENTITY = re.compile(
 )
 """A mention as Slack stores it. Letters and spaces are taken more broadly than Slack documents."""
 
-BARE = re.compile(r"(?<![\w@`])@(channel|here|everyone)\b", re.IGNORECASE)
+BARE = re.compile(
+    r"(?<![A-Za-z0-9@`])(?<!\w_)@(channel|here|everyone)(?![A-Za-z0-9]|_\w)", re.IGNORECASE
+)
 """A name in Markdown. Slack does not say what it does with it, so assume the worst."""
 
 CODE = re.compile(r"^ *(```+|~~~+)[^\n]*\n.*?(?:^ *\1|\Z)|(`+)[^`].*?\2", re.DOTALL | re.MULTILINE)
