@@ -21,6 +21,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import ConfigurationError
@@ -53,15 +54,15 @@ KINDS = {
 def _token(prefix: str, where: str) -> Callable[[SecretStr], SecretStr]:
     def check(value: SecretStr) -> SecretStr:
         given = value.get_secret_value()
+        if not all("!" <= character <= "~" for character in given):
+            raise ValueError(
+                f"it contains a space or a character that no token has; copy it from {where}"
+            )
         if given and not given.startswith(prefix):
             other = next(
                 (f" ({text})" for start, text in KINDS.items() if given.startswith(start)), ""
             )
             raise ValueError(f"it must begin with {prefix}{other}; copy it from {where}")
-        if not all("!" <= character <= "~" for character in given):
-            raise ValueError(
-                f"it contains a space or a character that no token has; copy it from {where}"
-            )
         return value
 
     return check
@@ -193,7 +194,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from None
+        # The first of each variable: one that may be of several types has a mistake for each.
+        mistakes = {each["loc"][0]: each for each in reversed(error.errors())}
+        raise SettingsError(" ".join(map(_sentence, mistakes.values()))) from None
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(error) from None
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", OTLP_TOKEN):
@@ -272,7 +275,7 @@ def misspelt_names(environ: Mapping[str, str] = os.environ) -> list[str]:
     sentences = []
     for name in sorted(given - known - GIVEN_TO_AGENTS):
         # One that is set, too, is not what somebody meant to write.
-        meant = _meant(name, known - given - {"PORT"})
+        meant = _meant(name, known - given)
         if meant or name.startswith(PREFIX):
             hint = f" Did you mean {meant}?" if meant else ""
             sentences.append(f"{name} is not a setting.{hint} See .env.example for all of them.")
@@ -281,13 +284,16 @@ def misspelt_names(environ: Mapping[str, str] = os.environ) -> list[str]:
 
 def _meant(name: str, known: Iterable[str]) -> str:
     """Return the setting that a name was meant to be, "" if it may belong to another program."""
+    if (bare := name.removeprefix(PREFIX)) in known:
+        return bare
     if name.startswith(PREFIX):
         # The names have their beginning in common, which says nothing.
         ours = [each.removeprefix(PREFIX) for each in known if each.startswith(PREFIX)]
-        found = get_close_matches(name.removeprefix(PREFIX), ours, n=1)
+        found = get_close_matches(bare, ours, n=1)
         return f"{PREFIX}{found[0]}" if found else ""
     cutoff = 0.8 if name.startswith("SLACK_") else 0.9
-    return next(iter(get_close_matches(name, list(known), n=1, cutoff=cutoff)), "")
+    others = [each for each in known if each != "PORT"]  # It is like the names of many programs.
+    return next(iter(get_close_matches(name, others, n=1, cutoff=cutoff)), "")
 
 
 def require(settings: Settings, *, http: bool) -> None:
@@ -316,11 +322,10 @@ HOW_TO_SET = {
 """Advice about a missing token, in Socket Mode (False) and in HTTP mode."""
 
 
-def _sentence(error: ValidationError) -> str:
-    """Return the first mistake with the variable's name, but never its value: it may be a token."""
-    first = error.errors()[0]
-    name = _name(str(first["loc"][0]))
-    problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+def _sentence(mistake: ErrorDetails) -> str:
+    """Return a mistake with the variable's name, but never its value: it may be a token."""
+    name = _name(str(mistake["loc"][0]))
+    problem = mistake["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
     problem = problem.partition(", unable to parse")[0]
     more = "" if "copy it from" in problem else " See .env.example for what it takes."
     return f"{name} is not valid: {problem}.{more}"

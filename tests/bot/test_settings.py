@@ -119,6 +119,17 @@ def test_an_invalid_value_is_refused_with_the_name_of_its_variable(
     assert value not in str(refused.value) or not name.startswith("SLACK_")
 
 
+def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "70000")
+    monkeypatch.setenv("TRACEBOT_OTLP_PORT", "any")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", " xoxb-1")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    for said in ("TRACEBOT_OTLP_PORT is", "than or equal to 65535", "it contains a space"):
+        assert said in str(refused.value)
+    assert str(refused.value).count(" is not valid: ") == 3
+
+
 def test_each_way_of_serving_names_what_it_lacks() -> None:
     settings = load_settings(SLACK_BOT_TOKEN="xoxb-1")
     with pytest.raises(SettingsError, match="SLACK_APP_TOKEN"):

@@ -55,15 +55,14 @@ def doctor(*, database: str | None, as_json: bool) -> int:
 
 
 def examine(database: str | None) -> Findings:
-    hints = misspelt_names()
+    for hint in misspelt_names():
+        yield Finding(mark=WARNING, what="settings", found=hint)
     try:
         settings = load_settings()
     except ConfigurationError as error:
         yield Finding(mark=WRONG, what="settings", found="are invalid", advice=str(error))
         return
     yield Finding(mark=WELL, what="settings", found="are valid")
-    for hint in hints:
-        yield Finding(mark=WARNING, what="settings", found=hint)
     if database is not None:
         settings = settings.model_copy(update={"database_url": database})
     for look in (*SLACK_CHECKS, _agents, _file_system, _database):

@@ -21,9 +21,7 @@ _PING = re.compile(
 )
 """Texts that Slack turns into a mention, also in code. `<!DOCTYPE html>` is not one of them."""
 
-_BARE = re.compile(
-    r"(?<![A-Za-z0-9@])(?<!\w_)@(?=(?i:channel|here|everyone)(?![A-Za-z0-9]|_\w))"
-)
+_BARE = re.compile(r"(?<![A-Za-z0-9@])(?<!\w_)@(?=(?i:channel|here|everyone)(?![A-Za-z0-9]|_\w))")
 """Slack makes no mention of it by default, and does not promise to leave it alone for ever."""
 
 _MENTION = re.compile(

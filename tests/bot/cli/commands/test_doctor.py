@@ -206,6 +206,8 @@ def test_a_port_of_a_running_bot_is_well() -> None:
         ("TRACEBOT_AGENTS_FILE", "Did you mean TRACEBOT_AGENTS?"),
         ("TRACEBOT_RETENTON", "Did you mean TRACEBOT_RETENTION?"),
         ("TRACEBOT_ZZZ", "TRACEBOT_ZZZ is not a setting. See .env.example"),
+        ("TRACEBOT_SLACK_APP_TOKEN", "Did you mean SLACK_APP_TOKEN?"),
+        ("TRACEBOT_PORT", "Did you mean PORT?"),
         ("SLACK_BOT_TOKN", "Did you mean SLACK_BOT_TOKEN?"),
         ("TRACBOT_WORKERS", "Did you mean TRACEBOT_WORKERS?"),
     ],
@@ -217,6 +219,7 @@ def test_misspelt_names_are_found(
     assert said in hints()
     monkeypatch.delenv(name)
     (tmp_path / ".env").write_text(f"{name}=5\n")
+    monkeypatch.setenv("TRACEBOT_CAPTURE", "all")  # What is invalid hides no hint.
     assert said in hints()
 
 
