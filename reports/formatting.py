@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from reports.units import WEEKDAYS, is_duration
+
 SECOND_NS = 1_000_000_000
 
 ICONS = {
@@ -160,7 +162,18 @@ def period(since: int, until: int) -> str:
     hours = (until - since) / 3_600 / SECOND_NS
     if hours >= 48:
         return f"last {hours / 24:.0f} days"
-    return f"last {hours:.0f} hours" if hours >= 2 else f"last {hours * 60:.0f} minutes"
+    minutes = hours * 60
+    if minutes < 2:
+        return f"last {minutes * 60:.0f} seconds"
+    return f"last {hours:.0f} hours" if hours >= 2 else f"last {minutes:.0f} minutes"
+
+
+def of_period(since: int, until: int, words: str) -> str:
+    """Format the period that somebody asked for: `of the last 7 days`, `since 2026-11-20`."""
+    if not words or is_duration(words):
+        return f"of the {period(since, until)}"
+    shown = words.capitalize() if words in WEEKDAYS else words.replace("T", " ")
+    return f"since {shown}"
 
 
 def nothing_in(since: int, until: int, what: str) -> str:

@@ -1,6 +1,8 @@
 """Parse periods, sizes and amounts: `30m`, `24h`, `7d`, `2w`; `500MB`, `2GB`; `$0.50`."""
 
 import re
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 from storage.model.retention import Retention
 
@@ -23,6 +25,70 @@ def duration_text(ns: int) -> str:
     units = "dhms" if seconds >= 2 * UNITS_S["d"] else "hms"
     unit = next(unit for unit in units if seconds % UNITS_S[unit] == 0)
     return f"{seconds // UNITS_S[unit]}{unit}"
+
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAYS = {
+    **{each: each for each in ("today", "yesterday", *WEEKDAYS)},
+    **{each[:3]: each for each in WEEKDAYS},
+}
+"""Names of days, and those that they stand for."""
+
+
+def parse_since(text: str) -> str:
+    """Return the word that means when a period begins: `7d`, `monday`, `2026-11-20T14:00`.
+
+    Raises ValueError, whose message names valid ones. `start_of` returns the time that they mean.
+    """
+    if day := DAYS.get(text.strip().lower()):
+        return day
+    with suppress(ValueError):
+        return duration_text(parse_duration(text))
+    # Of the ISO formats only those that people write. A time may be 9:00.
+    moment = re.sub(r"T(?=\d:)", "T0", text.strip().upper().replace(" ", "T", 1))
+    try:
+        if not re.match(r"\d{4}-\d\d-\d\d", moment, re.ASCII):
+            raise ValueError
+        datetime.fromisoformat(moment)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not a period or a date: write 30m, 24h, 7d or 2w, or yesterday, "
+            "monday, 2026-11-20 or 2026-11-20T14:00"
+        ) from None
+    return moment
+
+
+def is_duration(since: str) -> bool:
+    """Return whether a word of `parse_since` is the length of a period, and not its beginning."""
+    return since[-1:] in UNITS_S and since[:-1].isdecimal()
+
+
+def start_of(since: str, *, now: int, time_zone: str) -> int:
+    """Return when the period of a word of `parse_since` begins, in nanoseconds since the epoch.
+
+    Days and times without an offset are those of the zone. A weekday is the latest, maybe today.
+    Time begins in 1970. Raises ValueError if it is in the future.
+    """
+    if is_duration(since):
+        return max(now - parse_duration(since), 0)
+    from zoneinfo import ZoneInfo  # Here because most periods are lengths.
+
+    moment = _moment(since, datetime.fromtimestamp(now / SECOND_NS, ZoneInfo(time_zone)))
+    start = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
+    if start > now:
+        raise ValueError(f"{since} is in the future: write a date before now")
+    return max(start, 0)
+
+
+def _moment(since: str, local: datetime) -> datetime:
+    if since not in DAYS:
+        given = datetime.fromisoformat(since)
+        return given if given.tzinfo else given.replace(tzinfo=local.tzinfo)
+    days = {"today": 0, "yesterday": 1}.get(since)
+    if days is None:
+        days = (local.weekday() - WEEKDAYS.index(since)) % 7
+    # Midnight by the clock: a day is not always 24 hours.
+    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) - timedelta(days)
 
 
 LENGTHS_NS = {

@@ -20,6 +20,10 @@ EXAMPLES: Mapping[str, Examples] = {
         ("tracebot ls", "list the newest traces"),
         ("tracebot ls --agent claude --since 24h", "list what claude did in the last 24 hours"),
         ("tracebot ls agent:claude since:24h", "the same: a filter is an option or a word"),
+        (
+            "tracebot ls --since yesterday",
+            "list those of yesterday and today: or write monday, or a date",
+        ),
         ("tracebot ls -status:ok 'cost>0.5'", "list what did not go well and cost over $0.50"),
         ("tracebot ls release notes", "list traces that contain both words"),
         ("tracebot ls -n 500 --tsv | cut -f1,3", "list 500 traces for other programs"),

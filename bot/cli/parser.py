@@ -170,7 +170,9 @@ def _add_rehearse(command: Callable[..., Options]) -> Options:
         "Say what other agents or settings would answer differently.",
     )
     rehearse.add_argument("--agents", metavar="FILE", help="the agents file to try")
-    rehearse.add_argument("--since", metavar="PERIOD", default="30d", help="30d by default")
+    rehearse.add_argument(
+        "--since", metavar="PERIOD", default="30d", help="a period, a day or a time; 30d by default"
+    )
     rehearse.add_argument(
         "--mention-only", action=BooleanOptionalAction, help="try TRACEBOT_MENTION_ONLY"
     )

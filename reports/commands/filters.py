@@ -14,11 +14,10 @@ from reports.commands.typed import without_mark
 from reports.errors import UsageError
 from reports.units import (
     dollars_text,
-    duration_text,
     length_text,
     parse_dollars,
-    parse_duration,
     parse_length,
+    parse_since,
     parse_tokens,
 )
 from storage.model.filters import EQUAL, THUMBS, Filters
@@ -80,7 +79,7 @@ KINDS: Mapping[str, Kind] = {
     "duration": Kind("TIME", "with a duration", parse_length, "30s", length_text),
     "tokens": Kind("COUNT", "with tokens", parse_tokens, "10k"),
     "since": Kind(
-        "PERIOD", "only newer ones, such as 24h or 7d", parse_duration, "", duration_text
+        "PERIOD", "only newer ones, such as 24h, 7d, yesterday or 2026-11-20", parse_since
     ),
 }
 """The filters by their names, in the order of the help."""
@@ -203,7 +202,7 @@ def read_filters(args: Namespace, words: Sequence[Condition]) -> None:
         if found.setdefault(field, value) != value:
             raise UsageError(f"{each.word} is given twice: give one value.", word=each.word)
     default = DEFAULTS.get(command)
-    args.since = found.pop("since", parse_duration(default) if default else None)
+    args.since = found.pop("since", default)
     args.filters = Filters(**found, without=tuple(without))
     if command == "stats":
         _check_statistics(conditions, by=args.by)
@@ -217,6 +216,9 @@ def _options(args: Namespace) -> list[Condition]:
         for sign in signs:
             option = name if sign == ":" else f"{name}_{SIDES[sign]}"
             value = vars(args).pop(option)
+            if value == "":
+                written = f"--{option.replace('_', '-')}"
+                raise UsageError(f"{written} has no value: write {written} {KINDS[name].metavar}.")
             if value is not None:
                 conditions.append(Condition(value, name, sign, value))
     return conditions
@@ -274,7 +276,7 @@ def _check_statistics(conditions: Sequence[Condition], *, by: str | None) -> Non
         )
 
 
-def filter_words(filters: Filters, *, since: int | None = None) -> list[str]:
+def filter_words(filters: Filters, *, since: str | None = None) -> list[str]:
     """Return the words that mean these filters."""
     words = [
         f"{name}:{value}"
@@ -289,4 +291,4 @@ def filter_words(filters: Filters, *, since: int | None = None) -> list[str]:
         for sign, side in SIDES.items()
         if (value := getattr(filters, f"{name}_{side}")) is not None
     ]
-    return [*words, f"since:{duration_text(since)}"] if since else words
+    return [*words, f"since:{since}"] if since else words

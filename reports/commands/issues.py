@@ -30,7 +30,7 @@ def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, no
     """List the issues of a period, or change one. Raises `UsageError`."""
     if args.change:
         return _change_issue(args.change, database, viewer, now)
-    since = period_start(args, now)
+    since = period_start(args, viewer, now)
     found, all_of_them = issues(
         database,
         since=since,
@@ -43,6 +43,7 @@ def list_issues(args: argparse.Namespace, database: Database, viewer: Viewer, no
         found,
         since=since,
         now=now,
+        period=args.since,
         all_of_them=all_of_them,
         short_ids=short_ids(database, [issue.latest.trace_id for issue in found]),
         limit=args.limit,

@@ -12,6 +12,7 @@ from reports.commands.filters import filter_words
 from reports.commands.menus import list_again, menus
 from reports.errors import CommandFailed, UsageError
 from reports.formatting import PERMALINK
+from reports.units import start_of
 from reports.views.messages import not_found
 from reports.views.trace_list import (
     running_view,
@@ -49,7 +50,7 @@ def list_traces(args: argparse.Namespace, database: Database, viewer: Viewer, no
             audiences=viewer.audiences,
             words=" ".join(args.words),
             filters=args.filters,
-            since=period_start(args, now) if args.since else None,
+            since=period_start(args, viewer, now) if args.since else None,
             skipped=args.all,
             limit=args.limit,
             cursor=args.cursor,
@@ -75,12 +76,14 @@ def search(args: argparse.Namespace, database: Database, viewer: Viewer, now: in
 
 
 def slowest(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    since = period_start(args, now)
+    since = period_start(args, viewer, now)
     found = slowest_traces(
         database, since=since, audiences=viewer.audiences, filters=args.filters, limit=args.limit
     )
     seen = tuple(filter(viewer.may_see, found))
-    view = slowest_view(seen, lines_of(seen, database, viewer, now), since=since, now=now)
+    view = slowest_view(
+        seen, lines_of(seen, database, viewer, now), since=since, now=now, period=args.since
+    )
     return _in_slack(view, args, database, viewer, now)
 
 
@@ -239,6 +242,9 @@ def lines_of(
     return line_of
 
 
-def period_start(args: argparse.Namespace, now: int) -> int:
-    """Return when the period begins; time begins in 1970, however long the period is."""
-    return max(now - int(args.since), 0)
+def period_start(args: argparse.Namespace, viewer: Viewer, now: int) -> int:
+    """Return when the period begins that `--since` names. Raises `UsageError`."""
+    try:
+        return start_of(args.since, now=now, time_zone=viewer.time_zone)
+    except ValueError as error:
+        raise UsageError(f"{error}.", word=args.since) from None

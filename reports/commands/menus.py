@@ -8,14 +8,14 @@ from dataclasses import replace
 from reports.commands.filters import DEFAULTS, STATUSES, filter_words
 from reports.commands.parser import LIMITS
 from reports.formatting import plain
-from reports.units import duration_text, parse_duration
+from reports.units import is_duration
 from reports.views.trace_list import Choice, Menu
 from storage.model.filters import Filters
 
 PERIODS = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
 
 
-def list_again(args: Namespace, filters: Filters, since: int | None) -> str:
+def list_again(args: Namespace, filters: Filters, since: str | None) -> str:
     """Return the command that lists by other filters, from the first page on."""
     words, limit = filter_words(filters, since=since), limit_words(args)
     if args.command == "slow":
@@ -32,7 +32,6 @@ def limit_words(args: Namespace) -> list[str]:
 def menus(args: Namespace, agents: Iterable[str]) -> tuple[Menu, ...]:
     """Return a menu for the agent, the status and the period of a list."""
     filters, since = args.filters, args.since
-    shown = None if since is None else duration_text(since)
     any_time = [] if args.command in DEFAULTS else [None]
 
     def of_agent(agent: str | None) -> Choice:
@@ -44,15 +43,20 @@ def menus(args: Namespace, agents: Iterable[str]) -> tuple[Menu, ...]:
         return Choice(status or "Any status", command, status == filters.status)
 
     def of_period(period: str | None) -> Choice:
-        command = list_again(args, filters, parse_duration(period) if period else None)
-        label = PERIODS.get(period, f"Last {period}") if period else "Any time"
-        return Choice(label, command, period == shown)
+        command = list_again(args, filters, period)
+        return Choice(_label(period), command, period == since)
 
     return (
         Menu("agent", _choices(of_agent, [None, *agents, filters.agent])),
         Menu("status", _choices(of_status, [None, *STATUSES])),
-        Menu("period", _choices(of_period, [*any_time, *PERIODS, shown])),
+        Menu("period", _choices(of_period, [*any_time, *PERIODS, since])),
     )
+
+
+def _label(period: str | None) -> str:
+    if period is None:
+        return "Any time"
+    return PERIODS.get(period, f"{'Last' if is_duration(period) else 'Since'} {period}")
 
 
 def _choices(

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from reports.commands.filters import TAKEN, add_options, apart, read_filters, take_words
 from reports.commands.mistakes import Parser, before_command, option_left_out, option_like, refusal
-from reports.commands.typed import READING, split_shell
+from reports.commands.typed import READING, split_shell, with_times
 from reports.errors import UsageError
 
 DIMENSIONS = (
@@ -281,6 +281,8 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     takes_filters = bool(words) and words[0] in TAKEN
     if takes_filters and parser.prog == "tracebot":
         words = [word for each in words for word in apart(each)]
+    if takes_filters:
+        words = with_times(words)
     # Before argparse, which would take `-agent:claude` for an option.
     filters, words = take_words(words) if takes_filters else ([], words)
     try:

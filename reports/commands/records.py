@@ -37,7 +37,7 @@ def logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
     if len(found) > 1:
         return ambiguous(args.id, [trace.trace_id for trace in found])
     # Of a trace all lines, whose clock may be another one.
-    since = 0 if found else period_start(args, now)
+    since = 0 if found else period_start(args, viewer, now)
     trace_ids = [found[0].trace_id] if found else _seen(database, viewer, since)
     levels = LEVELS[LEVELS.index(args.level) :] if args.level else ()
     logs = stored_logs(database, since=since, levels=levels, trace_ids=trace_ids, limit=args.limit)
@@ -47,6 +47,7 @@ def logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
         logs,
         since=found[0].started_at if found else since,
         now=now,
+        period=args.since,
         time_zone=viewer.time_zone,
         trace_id=trace_id,
         short_ids=short_ids(database, others),
@@ -56,11 +57,10 @@ def logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
 
 
 def metrics(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    from reports.units import duration_text
     from reports.views.records import metric_list_view, metric_view
     from storage.queries.records import metric_totals, metric_values
 
-    since, period = period_start(args, now), duration_text(args.since)
+    since, period = period_start(args, viewer, now), args.since
     trace_ids = _seen(database, viewer, since)
     if not args.name:
         totals = metric_totals(database, since=since, trace_ids=trace_ids)

@@ -26,12 +26,13 @@ def stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     from reports.views.statistics import statistics_view
 
     only = next(((name, key) for name in COUNTED if (key := getattr(args.filters, name))), None)
-    since = period_start(args, now)
+    since = period_start(args, viewer, now)
     count = partial(_count, database, viewer, only)
     unit = "hour" if now - since <= HOURS_SHOWN_NS else "day"
     return statistics_view(
         count(since, now, args.by),
         by=args.by,
+        period=args.since,
         only=only,
         time_zone=viewer.time_zone,
         before=count(max(2 * since - now, 0), since, args.by) if args.compare else None,
@@ -104,7 +105,7 @@ def cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
             statistics(database, since=since, until=until, by=by, audiences=viewer.counted)
             for by in ("model", "agent")
         )
-        return costs_view(by_model, by_agent, before=before)
+        return costs_view(by_model, by_agent, period=args.since, before=before)
 
-    since = period_start(args, now)
+    since = period_start(args, viewer, now)
     return view(since, now, view(max(2 * since - now, 0), since) if args.compare else None)

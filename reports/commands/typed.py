@@ -25,6 +25,9 @@ DASH = re.compile(r"(?<!\S)(?:[—–―‒−‐‑－]{1,2}|-[—–―‒−]
 COMMAND = ("/trace", "tracebot")
 """Comes along when a whole line is pasted behind `/trace`."""
 
+DATE = re.compile(r"(?:^|\s)(?:--since[= ]|since[:：])\d{4}-\d\d-\d\d$", re.IGNORECASE)
+"""The date of a filter: a time may follow it after a space."""
+
 APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
 """An apostrophe within a word, and what stands for it while `shlex` looks for quotes: a character
 of Unicode's private area, which nobody types."""
@@ -65,6 +68,18 @@ def split_shell(arguments: Sequence[str]) -> list[str]:
     if first not in READING:
         return list(arguments)
     return [part for each in arguments for part in _parts(each, is_first=each is arguments[0])]
+
+
+def with_times(words: Sequence[str]) -> list[str]:
+    """Return the arguments, with the date of `--since` and the time after it as one of them."""
+    joined: list[str] = []
+    for word in words:
+        is_time = re.fullmatch(r"\d\d?:\d\d(:\d\d)?", word, re.ASCII)
+        if is_time and DATE.search(" ".join(joined[-2:])):
+            joined[-1] += f"T{word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _parts(argument: str, *, is_first: bool) -> list[str]:

@@ -51,6 +51,8 @@ class CostView:
     note: str
     since: int
     until: int
+    period: str
+    """The same as in a command, such as `7d`."""
     total: Spent
     models: tuple[Spent, ...]
     agents: tuple[Spent, ...]
@@ -63,14 +65,18 @@ class CostView:
 
 
 def costs_view(
-    by_model: Statistics, by_agent: Statistics, *, before: CostView | None = None
+    by_model: Statistics,
+    by_agent: Statistics,
+    *,
+    period: str,
+    before: CostView | None = None,
 ) -> CostView:
     """Build the view. Both statistics must be of the same period and audiences."""
     total = _spent(by_model.total)
     models, agents = _groups(by_model, NO_MODEL), _groups(by_agent, NO_AGENT)
     compared = ", compared with the period before" if before else ""
     return CostView(
-        title=f"Cost of the {formatting.period(by_model.since, by_model.until)}{compared}",
+        title=f"Cost {formatting.of_period(by_model.since, by_model.until, period)}{compared}",
         lines=(
             ("model", _lines(models, total, (*before.models, before.total) if before else None)),
             ("agent", _lines(agents, total, (*before.agents, before.total) if before else None)),
@@ -81,6 +87,7 @@ def costs_view(
         else formatting.nothing_in(by_model.since, by_model.until, NOTHING),
         since=by_model.since,
         until=by_model.until,
+        period=period,
         total=total,
         models=tuple(models),
         agents=tuple(agents),

@@ -55,6 +55,8 @@ class FailuresView:
     note: str
     since: int
     until: int
+    period: str
+    """The same as in a command, such as `7d`."""
     again: str
     """The command without its period; empty if it must not be repeated."""
     bucket_ns: int
@@ -69,6 +71,7 @@ def failures_view(
     *,
     since: int,
     now: int,
+    period: str,
     all_of_them: bool,
     short_ids: Mapping[str, str],
     limit: int | None = None,
@@ -89,7 +92,7 @@ def failures_view(
     bucket_ns = HOUR_NS if now - since <= BY_HOUR_NS else DAY_NS
     charts = tuple(_chart(issue, since=since, until=now, bucket_ns=bucket_ns) for issue in found)
     return FailuresView(
-        title=f"Errors of the {formatting.period(since, now)}",
+        title=f"Errors {formatting.of_period(since, now, period)}",
         lines=tuple(
             _line(issue, chart, short_ids[issue.latest.trace_id], now=now, name_of=name_of)
             for issue, chart in zip(found, charts, strict=True)
@@ -97,6 +100,7 @@ def failures_view(
         note="" if all_of_them else "Only the newest failures of this period are counted.",
         since=since,
         until=now,
+        period=period,
         again=again,
         bucket_ns=bucket_ns,
         charts=charts,

@@ -43,6 +43,8 @@ class LogsView:
     logs: tuple[Log, ...]
     since: int
     until: int
+    period: str
+    """The same as in a command, such as `24h`."""
     trace_id: str = ""
     level: str = ""
     """The lowest level that is listed, empty for all."""
@@ -100,6 +102,7 @@ def logs_view(
     *,
     since: int,
     now: int,
+    period: str,
     time_zone: str,
     short_ids: Mapping[str, str],
     trace_id: str = "",
@@ -110,13 +113,14 @@ def logs_view(
 
     *again* is the command without its level and its period.
     """
-    of = f"trace {trace_id}" if trace_id else f"the {formatting.period(since, now)}"
+    of = f"of trace {trace_id}" if trace_id else formatting.of_period(since, now, period)
     return LogsView(
-        title=f"Log lines of {of}, newest first",
+        title=f"Log lines {of}, newest first",
         lines=tuple(_log_line(log, time_zone, short_ids) for log in logs),
         logs=tuple(logs),
         since=since,
         until=now,
+        period=period,
         trace_id=trace_id,
         level=level,
         again=again,
@@ -143,7 +147,7 @@ def metric_list_view(
 ) -> MetricsView:
     """Return the list of metrics; *period* is as in a command, such as `7d`."""
     return MetricsView(
-        title=f"Metrics of the {formatting.period(since, now)}",
+        title=f"Metrics {formatting.of_period(since, now, period)}",
         name="",
         lines=tuple(_metric_line(total, now) for total in totals),
         totals=tuple(totals),
@@ -176,7 +180,7 @@ def metric_view(
     )
     cut = len(values) == limit
     return MetricsView(
-        title=f"{formatting.shortened(name, 80)}, {formatting.period(since, now)}",
+        title=f"{formatting.shortened(name, 80)} {formatting.of_period(since, now, period)}",
         empty=formatting.nothing_in(
             since,
             now,

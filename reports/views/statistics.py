@@ -100,6 +100,7 @@ def statistics_view(
     *,
     by: str | None,
     time_zone: str,
+    period: str = "",
     only: tuple[str, str] | None = None,
     before: Statistics | None = None,
     over_time: tuple[str, Statistics] | None = None,
@@ -122,7 +123,7 @@ def statistics_view(
     rows = replace(found, groups=_rest(found.groups, by, start))
     earlier = _rest(_earlier(found, before, by, time_zone) if before else (), by, start)
     timeline_by, times = (by, found) if by in TIMES else over_time or ("", found)
-    title = f"Statistics of the {formatting.period(found.since, found.until)}"
+    title = f"Statistics {formatting.of_period(found.since, found.until, period)}"
     if only:
         title += f", only {only[0]} {formatting.shortened(name_of(*only), 40)}"
     if by:
@@ -149,7 +150,7 @@ def statistics_view(
         figures=_figures(figures, found, only) if figures else (),
         figures_by=figures.of if figures else "",
         start=start,
-        period=duration_text(found.until - found.since),
+        period=period or duration_text(found.until - found.since),
     )
 
 

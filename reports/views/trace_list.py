@@ -163,10 +163,10 @@ def running_view(
 
 
 def slowest_view(
-    traces: Sequence[TraceSummary], line_of: LineOf, *, since: int, now: int
+    traces: Sequence[TraceSummary], line_of: LineOf, *, since: int, now: int, period: str
 ) -> TraceListView:
     return TraceListView(
-        title=f"Slowest traces of the {formatting.period(since, now)}",
+        title=f"Slowest traces {formatting.of_period(since, now, period)}",
         lines=tuple(map(line_of, traces)),
         traces=tuple(traces),
         empty=formatting.nothing_in(since, now, "No trace ended in this period."),

@@ -160,7 +160,7 @@ def cost(text: str, count: int) -> View:
 
     groups = tuple(group(f"{text}{number}", (None, 10**12)[number % 2]) for number in range(count))
     found = Statistics(0, NOW, group("", 10**12), groups)
-    return costs_view(found, found)
+    return costs_view(found, found, period="7d")
 
 
 def failed(text: str, count: int) -> View:
@@ -193,7 +193,13 @@ def failed(text: str, count: int) -> View:
         for number, each in enumerate(spans)
     ]
     return failures_view(
-        found, since=NOW - 3_600 * 10**9, now=NOW, all_of_them=False, short_ids=WHOLE, again=text
+        found,
+        since=NOW - 3_600 * 10**9,
+        now=NOW,
+        period="1h",
+        all_of_them=False,
+        short_ids=WHOLE,
+        again=text,
     )
 
 
@@ -218,7 +224,9 @@ def some_logs(text: str, count: int) -> View:
         )
         for number in range(count)
     ]
-    return logs_view(logs, since=0, now=NOW, time_zone="Europe/Berlin", short_ids=WHOLE)
+    return logs_view(
+        logs, since=0, now=NOW, period="7d", time_zone="Europe/Berlin", short_ids=WHOLE
+    )
 
 
 def a_metric(text: str, count: int) -> View:

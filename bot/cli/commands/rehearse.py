@@ -18,7 +18,7 @@ from bot.turns.rehearsal import REPEATED, Change, Gap, Kind, Outcome, Rehearsal
 from reports import formatting
 from reports.errors import UsageError
 from reports.formatting import utc, visible_json
-from reports.units import parse_duration
+from reports.units import parse_since, start_of
 from reports.views.messages import MessageView
 from storage.database.connect import locate
 from storage.database.read_only import reading
@@ -55,14 +55,14 @@ def rehearse(args: Namespace) -> int:
             "There is nothing to try: name an agents file with --agents FILE, or try a setting "
             "with --mention-only or --answer-edits."
         )
+    now = time.time_ns()
     try:
-        length = parse_duration(args.since)
+        since = start_of(parse_since(args.since), now=now, time_zone="UTC")
     except ValueError as error:
         raise UsageError(f"{error}.", word=args.since) from None
-    settings, now = load_settings(), time.time_ns()
+    settings = load_settings()
     rehearsal = _rehearsal(args, settings)
     url = args.database or settings.database_url
-    since = max(now - length, 0)
     found = _compared(rehearsal, url, since=since, until=now)
     if args.json:
         sys.stdout.write(visible_json(json.dumps(_as_object(found), ensure_ascii=False)) + "\n")

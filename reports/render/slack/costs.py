@@ -2,7 +2,6 @@
 
 from reports.render.block_kit import RUN, Block, button, header, note, period_buttons, section
 from reports.render.slack.tables import Cell, Number, table
-from reports.units import duration_text
 from reports.views.costs import CostLine, CostView, Spent
 
 SHOWN = 14
@@ -29,11 +28,10 @@ def costs(view: CostView) -> list[Block]:
 
 def _buttons(view: CostView) -> Block:
     """Return buttons that show another period, or compare it with the one before."""
-    period = duration_text(view.until - view.since)
     compared = " --compare" if view.before is not None else ""
     other, label = ("", "Do not compare") if compared else (" --compare", "Compare")
-    compare = button(label, f"{RUN}_compare", f"cost{other} --since {period}")
-    buttons = [*period_buttons(f"cost{compared}", period), compare]
+    compare = button(label, f"{RUN}_compare", f"cost{other} --since {view.period}")
+    buttons = [*period_buttons(f"cost{compared}", view.period), compare]
     return {"type": "actions", "elements": buttons}
 
 

@@ -20,7 +20,6 @@ from reports.render.block_kit import (
     period_buttons,
     section,
 )
-from reports.units import duration_text
 from reports.views.failures import LATER, FailureLine, FailuresView
 
 MAX_LINES = 10
@@ -40,11 +39,10 @@ STATES = {
 
 
 def failures(view: FailuresView) -> list[Block]:
-    period = duration_text(view.until - view.since)
-    periods = actions(*period_buttons(view.again, period))
+    periods = actions(*period_buttons(view.again, view.period))
     if not view.lines:
         return [section(escape(view.empty)), *periods]
-    filters = f"{view.again.removeprefix('errors').lstrip()} since:{period}".lstrip()
+    filters = f"{view.again.removeprefix('errors').lstrip()} since:{view.period}".lstrip()
     below = [*note(view.note), {"type": "divider"}, *periods]
     shown = list(_fitting(view, filters, MOST - _size(below)))
     hidden = len(view.lines) - len(shown)

@@ -18,7 +18,6 @@ from reports.render.block_kit import (
     section,
 )
 from reports.render.slack.tables import Number, chart, table
-from reports.units import duration_text
 from reports.views.records import LogLine, LogsView, MetricsView
 
 MAX_LINES, LINES = 30, 8_000
@@ -56,10 +55,9 @@ def _log_buttons(view: LogsView) -> list[Block]:
     if view.trace_id:
         show = button("Show", SHOW, view.trace_id)
         return actions(show, button(label, f"{RUN}_level", f"{view.again}{level}"))
-    period = duration_text(view.until - view.since)
     shown = f"{view.again} --level {view.level}" if view.level else view.again
-    other = button(label, f"{RUN}_level", f"{view.again}{level} --since {period}")
-    return actions(*period_buttons(shown, period), other)
+    other = button(label, f"{RUN}_level", f"{view.again}{level} --since {view.period}")
+    return actions(*period_buttons(shown, view.period), other)
 
 
 def _fitting(view: LogsView) -> Iterator[str]:

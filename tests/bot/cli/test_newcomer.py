@@ -31,7 +31,7 @@ tracebot ls --database agents.toml
 tracebot ls --database .
 tracebot ls -n many
 tracebot ls --limit 0
-tracebot ls --since yesterday
+tracebot ls --since soon
 tracebot ls status:eror
 tracebot ls agnt:claude
 tracebot ls agent: claude
@@ -71,8 +71,8 @@ tracebot sql "select 1"
 tracebot LS
 tracebot -v
 tracebot ls -l
-tracebot ls since:today
-tracebot ls --since 2026-11-20
+tracebot ls since:tomorrow
+tracebot ls --since 2026-20-11
 tracebot ls --user
 tracebot ls -f
 tracebot stats --last 7d

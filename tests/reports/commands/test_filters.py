@@ -1,7 +1,10 @@
 """The filter language: what it means, and what it says about a mistake."""
 
+import json
 import shlex
 from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -9,9 +12,12 @@ from hypothesis import strategies as st
 
 from reports.commands.filters import KINDS, PLATFORMS, STATUSES, TAKEN, filter_words
 from reports.commands.handlers import Viewer, answer
+from reports.commands.lists import period_start
 from reports.commands.parser import build_parser, parse
 from reports.commands.typed import split_slack
 from reports.errors import UsageError
+from reports.render.slack import render
+from reports.units import DAYS, parse_since
 from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from storage import Observability
@@ -119,6 +125,10 @@ def test_other_words_with_such_signs_are_searched_for(text: str) -> None:
         ("ls duration>٣s", "duration>٣s", "write 500ms, 30s, 5m or 1h"),
         ("ls tokens>many", "tokens>many", "write 500, 10k or 2M"),
         ("ls since:soon", "since:soon", "write 30m, 24h, 7d or 2w"),
+        ("ls since:2026-02-30", "since:2026-02-30", "2026-11-20 or 2026-11-20T14:00"),
+        ("ls --since 14:00", "14:00", "2026-11-20 or 2026-11-20T14:00"),
+        ("ls --since ''", "", "--since has no value: write --since PERIOD."),
+        ("ls --cost-above ''", "", "--cost-above has no value: write --cost-above DOLLARS."),
         ("ls agent: claude", "agent:", "write agent:NAME, without a space"),
         ("ls -cost>1", "-cost>1", "only -agent:, -status:"),
         ("ls -feedback:up", "-feedback:up", "only -agent:, -status:"),
@@ -187,13 +197,89 @@ written = st.builds(
 )
 
 
-@given(written, st.none() | st.integers(1, 10**6).map(lambda s: s * 1_000_000_000))
+periods = st.integers(1, 10**6).map(lambda seconds: parse_since(f"{seconds}s"))
+beginnings = st.sampled_from(list(DAYS)) | st.datetimes().map(str)
+
+
+@given(written, st.none() | periods | beginnings.map(parse_since))
 def test_what_is_written_for_the_next_page_is_read_as_the_same(
-    wanted: Filters, since: int | None
+    wanted: Filters, since: str | None
 ) -> None:
     words = shlex.split(shlex.join(["ls", *filter_words(wanted, since=since)]))
     args = parse(PARSER, words)
     assert (args.filters, args.since, args.words) == (wanted, since, [])
+
+
+FRIDAY = int(datetime(2026, 11, 27, 1, 30, tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [  # It is Friday at 10:30 in Seoul.
+        ("--since 24h", "2026-11-26T10:30"),
+        ("--since today", "2026-11-27T00:00"),
+        ("since:yesterday", "2026-11-26T00:00"),
+        ("since:Fri", "2026-11-27T00:00"),
+        ("--since Monday", "2026-11-23T00:00"),
+        ("--since saturday", "2026-11-21T00:00"),
+        ("since:2026-11-20", "2026-11-20T00:00"),
+        ("since:2026-11-20 14:00", "2026-11-20T14:00"),
+        ("--since 2026-11-20 9:05:30", "2026-11-20T09:05:30"),
+        ("--since=2026-11-20 14:00", "2026-11-20T14:00"),
+        ("--since '2026-11-20 14:00'", "2026-11-20T14:00"),
+        ("--since 2026-11-20t05:00:00.5z", "2026-11-20T14:00:00.5"),
+        ("--since 2026-11-19T23:00-06:00", "2026-11-20T14:00"),
+        ("--since 0001-01-01", "1970-01-01T09:00"),
+        ("--since 9999999d", "1970-01-01T09:00"),
+    ],
+)
+def test_a_period_begins_at_a_day_or_a_time_of_the_viewers_zone(text: str, start: str) -> None:
+    args = parse(PARSER, split_slack(f"stats {text}"))
+    seoul = Viewer(time_zone="Asia/Seoul")
+    moment = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo("Asia/Seoul"))
+    began = period_start(args, seoul, FRIDAY)
+    assert began == int(moment.timestamp() * 1_000) * 1_000_000
+
+
+def test_a_day_begins_at_its_midnight_even_if_clocks_were_changed_since_then() -> None:
+    sunday = int(datetime(2026, 10, 25, 12, tzinfo=UTC).timestamp()) * 1_000_000_000
+    args = parse(PARSER, ["stats", "--since", "today"])
+    hours = (sunday - period_start(args, Viewer(time_zone="Europe/Berlin"), sunday)) / 3.6e12
+    assert hours == 14
+
+
+def test_a_period_that_begins_in_the_future_is_refused() -> None:
+    args = parse(PARSER, ["ls", "--since", "2026-11-28"])
+    with pytest.raises(UsageError, match="2026-11-28 is in the future") as refused:
+        period_start(args, ANYONE, FRIDAY)
+    assert refused.value.word == "2026-11-28"
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "again"),
+    [
+        ("stats since:yesterday", "Statistics since yesterday", "--since yesterday"),
+        ("cost since:2020-01-01", "Cost since 2020-01-01", "--since 2020-01-01"),
+        ("errors since:monday", "Errors since Monday", ""),
+        (
+            "slow since:2020-01-01 14:00",
+            "Slowest traces since 2020-01-01 14:00",
+            "2020-01-01T14:00",
+        ),
+        ("logs since:today", "Log lines since today, newest first", "--since today"),
+        ("metrics since:7d", "Metrics of the last 7 days", ""),
+        ("metrics x since:tue", "x since Tuesday", ""),
+        ("stats since:5s", "Statistics of the last 5 seconds", "--since 5s"),
+    ],
+)
+def test_a_title_and_the_buttons_name_the_period_in_the_words_for_it(
+    observability: Observability, text: str, title: str, again: str
+) -> None:
+    viewer = Viewer(audiences=frozenset({TEAM}), team=TEAM, user=ALICE)
+    args = parse(PARSER, split_slack(text))
+    view = answer(args, database=observability.database, viewer=viewer, now=FRIDAY)
+    assert title == getattr(view, "title", "")
+    assert again in json.dumps(render(view))
 
 
 def test_every_filter_is_taken_by_a_list_and_is_written_again() -> None:
