@@ -72,7 +72,7 @@ logger = logging.getLogger("tracebot.prices")
 def take_reported_cost(attributes: MutableMapping[str, Any]) -> int | None:
     """Take the cost out of a span's attributes, whichever of its names it has.
 
-    Returns None if there is none.
+    Returns None if there is none. One that is 0 says less than another.
     """
     found = DOLLARS.intersection(attributes)
     costs = [_micro_dollars(attributes.pop(name)) for name in sorted(found)]
@@ -81,7 +81,8 @@ def take_reported_cost(attributes: MutableMapping[str, Any]) -> int | None:
     for names in COST_PARTS:
         if names[0] in attributes or names[1] in attributes:
             costs.append(_sum(attributes.get(name) for name in names))
-    return next((cost for cost in costs if cost is not None), None)
+    known = [cost for cost in costs if cost is not None]
+    return next(filter(None, known), 0 if known else None)
 
 
 def _total(details: Any) -> int | None:

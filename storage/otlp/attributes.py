@@ -72,7 +72,10 @@ FAILED = "failed"
 NOT_ALONE = FIGURES | {LEVEL}
 """Attributes that become, or are read with, several others."""
 
-ALWAYS = FIGURES | {*RENAMED.values(), CACHE_WRITE, REASONING, TOTAL, RESPONSE_ID, ENTITY}
+ALWAYS = NOT_ALONE | {
+    *RENAMED.values(),
+    *(CACHE_WRITE, REASONING, TOTAL, RESPONSE_ID, ENTITY, LEVEL_MESSAGE),
+}
 """Attributes that are kept however many others come first: they are counted, or looked for."""
 
 

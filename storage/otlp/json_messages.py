@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from storage.model.redaction import redacted_start
+from storage.model.token_counts import LAST
 from storage.otlp.losses import (
     INVALID_ID,
     INVALID_TEXT,
@@ -22,6 +23,8 @@ from storage.otlp.losses import (
 from storage.otlp.repair import MAX_DEPTH
 
 IDS = ("trace_id", "span_id", "parent_span_id")
+
+END = "end_time_unix_nano"
 
 MAX_DIGITS = 40
 
@@ -83,6 +86,10 @@ def _set(message: Any, field: Any, value: Any, losses: Losses) -> None:
             losses.cut(INVALID_ID, reason=f"{_shown(value)} is not a valid {field.json_name}")
         else:
             _cut(losses, field.json_name, value)
+            if (
+                field.name == END
+            ):  # It has ended, whenever that was: `storage.otlp.bounds` dates it.
+                message.end_time_unix_nano = LAST
 
 
 def _cut(losses: Losses, name: str, value: Any) -> None:

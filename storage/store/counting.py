@@ -8,8 +8,10 @@ so that their order, and the requests and processes that brought them, do not ma
 - A figure is the span's own as far as it exceeds the sum of those below it. None reports nothing,
   and 0 hides nothing.
 - Spans with the same response id, the same tokens and overlapping times report the same call. The
-  innermost of them owns it. Servers that repeat their ids do so for calls that follow each other.
-- An estimated cost is as much the span's own as the tokens that no span below it has priced.
+  innermost of them owns it, and the innermost that was told the cost owns that. Servers that repeat
+  their ids do so for calls that follow each other.
+- An estimated cost is as much the span's own as the tokens that no span below it has priced. It is
+  nothing if a span above reports less than those below it together: that one was told the price.
 - A span whose parent is not known is a root. A ring begins with its earliest span.
 """
 
@@ -18,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from storage.model.semconv import RESPONSE_ID
+from storage.model.semconv import NAMELESS, RESPONSE_ID
 from storage.model.span import Span
 
 FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cost")
@@ -54,18 +56,25 @@ class Node:
 Nodes = Mapping[str, Node]
 """The nodes of one trace by their span ids."""
 
+COST, ESTIMATED, UNPRICED = 3, 4, 5
+"""Places in `Amounts`."""
+
 Amounts = list[int]
-"""Sums of FIGURES, and of the tokens that have no cost."""
+"""Sums of FIGURES, of the estimated part of the cost, and of the tokens that have no cost."""
+
+
+def response_id_of(sent: object) -> str | None:
+    """Return the id of a call, None if it names none: some servers send the same for each."""
+    return sent if isinstance(sent, str) and sent.strip() not in NAMELESS else None
 
 
 def node_of(span: Span) -> Node:
-    response_id = span.attributes.get(RESPONSE_ID)
     return Node(
         span.span_id,
         span.parent_id,
         (span.input_tokens, span.output_tokens, span.cached_tokens, span.cost),
         span.cost_source == "estimated",
-        response_id if isinstance(response_id, str) else None,
+        response_id_of(span.attributes.get(RESPONSE_ID)),
         span.started_at,
         span.ended_at or span.started_at,
         span.status == "running",
@@ -80,17 +89,27 @@ def own_figures(nodes: Nodes) -> dict[str, Figures]:
     repeated = _repeated(nodes, parents, order)
     reported: dict[str, Amounts] = {}
     own: dict[str, Figures] = {}
+    told: set[str] = set()
     for span_id in order:
         node, below = nodes[span_id], reported.pop(span_id, None)
         if node.reports:
-            below = below or [0] * (len(FIGURES) + 1)
+            below = below or [0] * (UNPRICED + 1)
+            if not node.estimated and 0 < (node.figures[COST] or 0) < below[COST]:
+                told.add(span_id)
+                below[COST] -= below[ESTIMATED]
+                below[ESTIMATED] = 0
             figures = _without(_own(node, below), repeated.get(span_id, ()))
             own[span_id] = figures
-            below = _together(below, figures)
+            below = _together(below, figures, estimated=node.estimated)
         parent = parents.get(span_id)
         if parent is not None and below is not None:
             beside = reported.get(parent)
             reported[parent] = below if beside is None else _sum(beside, below)
+    for span_id in reversed(order if told else ()):
+        if parents.get(span_id) in told:
+            told.add(span_id)
+            if nodes[span_id].estimated and span_id in own:
+                own[span_id] = _without(own[span_id], (COST,))
     return own
 
 
@@ -130,17 +149,18 @@ def _own(node: Node, below: Amounts) -> Figures:
         for figure, amount in zip(figures, below, strict=False)
     ]
     tokens = (figures[0] or 0) + (figures[1] or 0)
-    if node.estimated and figures[3] is not None and tokens:
-        unpriced = (exceeding[0] or 0) + (exceeding[1] or 0) + below[-1]
-        exceeding[3] = figures[3] * min(unpriced, tokens) // tokens
+    if node.estimated and (cost := figures[COST]) is not None and tokens:
+        unpriced = (exceeding[0] or 0) + (exceeding[1] or 0) + below[UNPRICED]
+        exceeding[COST] = cost * min(unpriced, tokens) // tokens
     return (exceeding[0], exceeding[1], exceeding[2], exceeding[3])
 
 
-def _together(below: Amounts, own: Figures) -> Amounts:
+def _together(below: Amounts, own: Figures, *, estimated: bool) -> Amounts:
     """Return what a span and all below it report."""
     sums = [amount + (figure or 0) for amount, figure in zip(below, own, strict=False)]
-    unpriced = below[-1] + (own[0] or 0) + (own[1] or 0)
-    return [*sums, unpriced if own[3] is None else 0]
+    sums.append(below[ESTIMATED] + (own[COST] or 0 if estimated else 0))
+    unpriced = below[UNPRICED] + (own[0] or 0) + (own[1] or 0)
+    return [*sums, unpriced if own[COST] is None else 0]
 
 
 def _sum(one: Amounts, other: Amounts) -> Amounts:
@@ -205,9 +225,12 @@ def _repeated(
     for same in chain.from_iterable(map(_overlapping, several)):
         innermost = sorted(same, key=lambda n: (-depths[n.span_id], n.started_at, n.span_id))
         for place in range(len(FIGURES)):
-            owners = [node.span_id for node in innermost if node.figures[place] is not None]
-            for span_id in owners[1:]:
-                repeated[span_id].append(place)
+            owners = sorted(
+                (node for node in innermost if node.figures[place] is not None),
+                key=lambda node: place == COST and node.estimated,
+            )
+            for node in owners[1:]:
+                repeated[node.span_id].append(place)
     return repeated
 
 

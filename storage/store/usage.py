@@ -11,7 +11,6 @@ that only the spans of the others are read again.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import orjson
 
@@ -29,6 +28,7 @@ from storage.store.counting import (
     inherited_agents,
     node_of,
     own_figures,
+    response_id_of,
 )
 
 LOOKED_UP = 200
@@ -251,8 +251,7 @@ def _stored_nodes(database: Database, trace_id: str) -> dict[str, Node]:
 def _response_id(attributes: str | None) -> str | None:
     if attributes is None or RESPONSE_ID not in attributes:
         return None
-    found: Any = orjson.loads(attributes).get(RESPONSE_ID)
-    return found if isinstance(found, str) else None
+    return response_id_of(orjson.loads(attributes).get(RESPONSE_ID))
 
 
 def _select_nodes(database: Database) -> str:

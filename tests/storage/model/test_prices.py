@@ -39,6 +39,8 @@ SONNET, REGIONAL, GEMINI, GPT = 4_500, 4_950, 2_250, 3_500
         {"mlflow.llm.cost": json.dumps({"input_cost": 0.1, "output_cost": 0.15})},
         {"mlflow.llm.cost": {"input_cost": 0.1, "output_cost": 0.15, "total_cost": 0.25}},
         {"operation.cost": "free", "gen_ai.usage.cost": 0.25},
+        {"gen_ai.usage.cost": 0, "operation.cost": 0.25},
+        {"llm.cost.total": 0, "llm.cost.prompt": 0.1, "llm.cost.completion": 0.15},
     ],
     ids=str,
 )

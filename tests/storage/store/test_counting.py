@@ -84,6 +84,14 @@ def test_the_same_call_reported_by_two_instrumentations_counts_once(
     assert total(first, second) == total(second, first) == [60, 8, 7, 5]
 
 
+@pytest.mark.parametrize("parents", [(None, None), (None, 1), (2, None)])
+def test_of_one_call_the_cost_that_was_told_counts(parents: tuple[int | None, int | None]) -> None:
+    call = {"call": "r1", "input_tokens": 60, "output_tokens": 8}
+    estimated = span(1, parents[0], **call, cost=5, cost_source="estimated")
+    told = span(2, parents[1], **call, cost=7, cost_source="reported")
+    assert total(estimated, told) == total(told, estimated) == [60, 8, 0, 7]
+
+
 def test_the_innermost_span_of_a_call_owns_it_so_that_its_wrapper_is_explained() -> None:
     call = {"call": "r1", "input_tokens": 60, "output_tokens": 8}
     agent = span(1, input_tokens=100)
@@ -93,7 +101,8 @@ def test_the_innermost_span_of_a_call_owns_it_so_that_its_wrapper_is_explained()
 def test_calls_are_different_if_the_id_is_empty_or_tokens_or_times_differ() -> None:
     call = {"input_tokens": 60, "output_tokens": 8}
     later = {"started_at": NOW + SECOND, "ended_at": NOW + 2 * SECOND}
-    assert total(span(1, **call, call=""), span(2, **call, call=""))[0] == 120
+    for nameless in ("", " ", "None", "null"):
+        assert total(span(1, **call, call=nameless), span(2, **call, call=nameless))[0] == 120
     assert total(span(1, **call), span(2, **call))[0] == 120
     first = span(1, **call, call="chatcmpl-0")
     assert total(first, span(2, **call, call="chatcmpl-0", **later))[0] == 120
@@ -109,6 +118,18 @@ def test_an_estimate_counts_for_the_tokens_that_nothing_below_has_priced() -> No
     assert total(agent, priced)[3] == 400
     assert total(agent, unpriced)[3] == 900
     assert total(agent, half)[3] == 650
+
+
+def test_an_estimate_gives_way_to_a_lower_cost_that_a_span_above_was_told() -> None:
+    estimated = {"input_tokens": 10, "cost": 900, "cost_source": "estimated"}
+    calls = (span(2, 1), span(3, 2, **estimated), span(4, 1, **estimated, model="other"))
+    told = span(5, 1, cost=300, cost_source="reported")
+    for cost, counted in ((700, 700), (1_800, 1_800), (2_000, 2_000), (0, 1_800), (None, 1_800)):
+        assert total(span(1, cost=cost), *calls)[3] == counted
+    assert total(span(1, cost=700), *calls, told)[3] == 700
+    assert total(span(1, cost=100), *calls, told)[3] == 300
+    assert total(span(1, cost=9_000), span(2, 1, cost=700), *calls[1:])[3] == 9_000
+    assert own(span(1, cost=700), *calls)[2] == (10, None, None, 0)
 
 
 def test_rings_lose_nothing_and_their_earliest_span_is_the_outer_one() -> None:
