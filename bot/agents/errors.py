@@ -1,6 +1,7 @@
 """The reasons why an agent gave no answer.
 
-AgentError           "not_started", "quota", "authentication", "too_long", "refused", "empty"
+AgentError           "not_started", "quota", "authentication", "too_long", "output_limit",
+│                    "refused", "empty"
 ├── AgentNotFound    "not_found": the program, its working directory or its server is missing
 ├── AgentTimeout     "timeout": it did not finish in time and was stopped
 ├── AgentCrashed     "crash": it ended with an error
@@ -19,6 +20,9 @@ FALLBACK_ERRORS = frozenset(
     {"not_found", "not_started", "quota", "authentication", "too_long", "crash", "timeout"}
 )
 """The error types after which the agent's next provider is asked: never a refusal or a stop."""
+
+OUTPUT_LIMIT = frozenset({"max_tokens", "length"})
+"""The stop reasons of a model that may write no more. It may have thought all the time."""
 
 TOO_LONG = re.compile(
     r"\b(?:prompt|input|request)(?: is)? too (?:long|large)"

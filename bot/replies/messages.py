@@ -144,6 +144,10 @@ FAILURES: Mapping[str, tuple[str, str]] = {
         "the conversation is too long for it",
         "Ask in a new message, with less text or fewer files, or ask another agent.",
     ),
+    "output_limit": (
+        "it used up its output tokens before it wrote an answer, probably on thinking",
+        "Ask for less at once, or ask another agent; who runs me can raise the limit.",
+    ),
     "empty": ("it ended without an answer", "Ask again."),
 }
 """By error type: what happened, and what to do next. Users never see the text of our exceptions."""

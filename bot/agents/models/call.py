@@ -12,10 +12,10 @@ from ssl import SSLContext
 
 import httpx
 
-from bot.agents.errors import AgentError, AgentTimeout
+from bot.agents.errors import OUTPUT_LIMIT, AgentError, AgentTimeout
 from bot.agents.models.api import Endpoint, ModelRequest
 from bot.agents.models.conversation import ChatMessage, conversation
-from bot.agents.models.errors import crash, unreachable
+from bot.agents.models.errors import ADVICE, crash, unreachable
 from bot.agents.models.stream import AnswerStream
 from bot.agents.types import Reply, Request
 from bot.retry import TryAgain
@@ -179,10 +179,22 @@ class ModelCall:
                 "refused", f"{agent} refused to answer: ask for something else.", partial=reply
             )
         if not reply.text.strip():
-            raise AgentError(
-                "empty", f"{agent} ended without an answer ({reply.stop_reason}).", partial=reply
-            )
+            raise AgentError(*_why_empty(agent, reply), partial=reply)
         return reply
+
+
+def _why_empty(agent: str, reply: Reply) -> tuple[str, str]:
+    """Return the error type of an answer without text, and a sentence."""
+    if reply.stop_reason == "model_context_window_exceeded":
+        what = "was given so long a conversation that no room was left for an answer"
+        return "too_long", f"{agent} {what}: {ADVICE['too_long']}."
+    if reply.stop_reason in OUTPUT_LIMIT:
+        count = "" if reply.output_tokens is None else f"{reply.output_tokens:,} "
+        return "output_limit", (
+            f"{agent} used up its {count}output tokens before it wrote an answer, probably on "
+            "thinking: set a higher max_tokens in the agents file, or ask for less at once."
+        )
+    return "empty", f"{agent} ended without an answer ({reply.stop_reason})."
 
 
 def _is_about_images(error: AgentError) -> bool:

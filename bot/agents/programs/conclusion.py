@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentTimeout, SessionGone
+from bot.agents.errors import (
+    OUTPUT_LIMIT,
+    AgentCancelled,
+    AgentCrashed,
+    AgentError,
+    AgentTimeout,
+    SessionGone,
+)
 from bot.agents.last_words import last_words
 from bot.agents.programs.catalog import COMMAND, Program
 from bot.agents.programs.output.answer import ParsedAnswer
@@ -17,6 +24,7 @@ FAILURES: Mapping[str, tuple[str, str]] = {
     "authentication": ("is not signed in", ": sign in with its program, or pass its key"),
     "refused": ("refused to answer", ": ask for something else"),
     "too_long": ("cannot take so long a conversation", ": ask in a new one"),
+    "output_limit": ("used up its output tokens", ": ask for less at once, or raise its limit"),
     "crash": ("failed", ""),
 }
 """Error type → what happened, and what to do."""
@@ -80,6 +88,9 @@ class Ended:
             begun = answer.first_output_ns is not None
             how = "ended in the middle of its answer" if begun else "ended without an answer"
             return "crash", self._with_last_words(how)
+        if not answer.text() and answer.stop_reason in OUTPUT_LIMIT:
+            what, advice = FAILURES["output_limit"]
+            return "output_limit", f"{self.agent} {what} before it wrote an answer{advice}."
         if not answer.text():
             return "empty", self._with_last_words("ended without an answer")
         return None

@@ -167,6 +167,7 @@ def test_a_part_that_is_too_long_for_slack_is_posted_in_shorter_ones(
         ("quota", "quota is used up. Ask again later"),
         ("timeout", "ran out of time"),
         ("too_long", "too long for it. Ask in a new message"),
+        ("output_limit", "on thinking. Ask for less at once, or ask another agent"),
         ("refused", "Ask in other words"),
     ],
 )

@@ -29,6 +29,7 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"\b(401|403)\b|unauthori[sz]ed|unauthenticated|authenticat|api.?key|(log|sign) ?in\b"
             r"|(access|refresh) token|credentials|\bauth method\b|missing environment variable",
         ),
+        ("output_limit", r"\boutput tokens? (?:maximum|limit)"),
         ("too_long", TOO_LONG.pattern),
     )
 )

@@ -360,6 +360,27 @@ def test_an_answer_of_spaces_is_empty(server: ModelServer, pieces: tuple[str, ..
     assert error.partial is not None
 
 
+@pytest.mark.parametrize("pieces", [(), ("<think>", "How long", "</think>")])
+def test_an_answer_whose_tokens_went_into_thinking_says_so(
+    server: ModelServer, pieces: tuple[str, ...]
+) -> None:
+    stop = {"openai": "length", "anthropic": "max_tokens"}[server.dialect]
+    server.will(say(*pieces, stop=stop))
+    error = failure(server)
+    assert error.error_type == "output_limit"
+    assert "used up its 100 output tokens before it wrote an answer" in error.message
+    assert "set a higher max_tokens" in error.message
+    assert error.partial is not None
+    assert error.partial.output_tokens == 100
+
+
+def test_a_conversation_that_leaves_no_room_for_an_answer_is_too_long(server: ModelServer) -> None:
+    server.will(say(stop="model_context_window_exceeded"))
+    error = failure(server)
+    assert error.error_type == "too_long"
+    assert "TRACEBOT_HISTORY_CHARACTERS" in error.message
+
+
 @pytest.mark.parametrize("count", [-1, True, "many", 1.5, 2**70, None, {}])
 def test_invalid_token_counts_are_unknown(openai: ModelServer, count: object) -> None:
     events = openai_events("x")

@@ -277,6 +277,7 @@ def test_the_limits_of_a_subscription_are_a_quota(said: str) -> None:
         ("Prompt is too long", "too_long"),
         ("Codex ran out of room in the model's context window.", "too_long"),
         ("The input token count (1048577) exceeds the maximum number of tokens", "too_long"),
+        ("API Error: Claude's response exceeded the 32000 output token maximum.", "output_limit"),
         ("The prompt is of the wrong type, and the input has no context", "crash"),
         ("The model stopped: you have hit your configured tool call depth limit", "crash"),
         ("Unexpected token < in JSON at position 0", "crash"),
@@ -303,6 +304,23 @@ def test_the_words_of_a_program_tell_what_failed(said: str, error_type: str) -> 
             printing("", name="opencode", stderr="Error: Unexpected error, check log file\n"),
             "crash",
             "opencode ended without an answer: Error: Unexpected error, check log file",
+        ),
+        (
+            printing(
+                '{"type": "result", "result": "", "is_error": false, "stop_reason": "max_tokens"}'
+            ),
+            "output_limit",
+            "claude used up its output tokens before it wrote an answer: ask for less at once, or "
+            "raise its limit.",
+        ),
+        (
+            printing(
+                '{"type": "step_finish", "part": {"type": "step-finish", "reason": "length"}}',
+                name="opencode",
+            ),
+            "output_limit",
+            "opencode used up its output tokens before it wrote an answer: ask for less at once, "
+            "or raise its limit.",
         ),
         (printing(""), "crash", "claude ended without an answer and printed nothing to stderr."),
     ],
