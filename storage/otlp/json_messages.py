@@ -86,9 +86,7 @@ def _set(message: Any, field: Any, value: Any, losses: Losses) -> None:
             losses.cut(INVALID_ID, reason=f"{_shown(value)} is not a valid {field.json_name}")
         else:
             _cut(losses, field.json_name, value)
-            if (
-                field.name == END
-            ):  # It has ended, whenever that was: `storage.otlp.bounds` dates it.
+            if field.name == END and value:  # It has ended: `storage.otlp.bounds` says when.
                 message.end_time_unix_nano = LAST
 
 

@@ -181,6 +181,12 @@ def test_a_bad_field_in_json_costs_only_itself(wrong: dict[str, Any], cause: str
     assert telemetry.losses.reasons
 
 
+def test_an_end_may_be_absent_in_json_in_any_form() -> None:
+    for absent in (None, "", 0, "0", []):
+        (span,) = spans_of(read_json(request(a_span(endTimeUnixNano=absent))))
+        assert span.status == "running"
+
+
 @pytest.mark.parametrize(
     "value",
     [
