@@ -86,10 +86,14 @@ class Repair:
             return data[at:end]
         if field.message_type is not None:
             inner = self._inner(data, at, end, field.message_type, depth + 1)
-        else:
+        elif field.type == field.TYPE_STRING:
+            inner = self._text(data[at:end])
+        elif field.type == field.TYPE_BYTES:
             inner = data[at:end]
-            if field.type == field.TYPE_STRING:
-                inner = self._text(inner)
+        else:
+            # Numbers without tags, such as the buckets of a histogram: nobody reads them, and
+            # each of a byte becomes eight or more.
+            inner = None
         return None if inner is None else varint(len(inner)) + inner
 
     def _inner(self, data: bytes, at: int, end: int, descriptor: Any, depth: int) -> bytes | None:

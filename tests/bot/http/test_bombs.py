@@ -117,6 +117,14 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], int]] = {
         lambda: in_request(full_of(field(2, field(5, full_of(b"\x0a\x00", 60_000))))),
         413,
     ),
+    "buckets": (
+        "metrics",
+        # An exponential histogram, one of whose data points has millions of counts.
+        lambda: in_request(
+            field(2, field(1, b"m") + field(10, field(1, field(8, field(2, full_of(b"\x01"))))))
+        ),
+        200,
+    ),
 }
 JSON_BOMBS: dict[str, tuple[Callable[[], bytes], int]] = {
     "empty lists": (lambda: b"[" + full_of(b"[],") + b"[]]", 413),
