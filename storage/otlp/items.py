@@ -204,9 +204,9 @@ def read_metric(sent: Any, scope: Scope) -> list[Metric]:
     name = storable(redacted_start(sent.name, MAX_NAME))
     if kind is None or not name:
         raise Malformed(f"metric {redacted_start(name, 100)!r} has no data or no name")
-    if name.startswith(OURS):
+    if name.strip().casefold().startswith(OURS):  # Nor what looks the same in a table.
         shown = redacted_start(name, 100)
-        reason = f"metric {shown}: names that begin with {OURS[0]} are our own"
+        reason = f"metric {shown}: names that begin with {' or '.join(OURS)} are our own"
         raise Malformed(reason, RESERVED_NAME)
     points = []
     for point in found:

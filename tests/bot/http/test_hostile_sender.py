@@ -215,11 +215,12 @@ def test_our_own_metrics_cannot_be_sent(
     url: str, observability: Observability, attempt: ActiveSpan
 ) -> None:
     point = {"timeUnixNano": str(time.time_ns()), "asInt": "999"}
-    names = ("tracebot.dropped", "\0tracebot.dropped", "tracebot.refused", "mine")
+    ours = ("tracebot.dropped", "tracebot.refused", " tracebot.dropped", "TraceBot.dropped")
+    names = (*ours, "\0tracebot.dropped", "mine")
     metrics = [{"name": name, "gauge": {"dataPoints": [point]}} for name in names]
     content = {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}
     told = httpx.post(f"{url}/v1/metrics", json=content)
-    assert told.json()["partialSuccess"]["rejectedDataPoints"] == "2"
+    assert told.json()["partialSuccess"]["rejectedDataPoints"] == "4"
     assert "our own" in told.json()["partialSuccess"]["errorMessage"]
     assert observability.flush()
     found = health(observability.database, now=time.time_ns())
