@@ -19,6 +19,10 @@ MOST_NAMES = 30
 """How many keys are named: each may cost a call to Slack."""
 
 
+DIRECT = "direct messages"
+"""The name of the channel that the bot and one person have."""
+
+
 def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Directory) -> None:
     """Replace names in a list's filters with ids. Raises `UsageError`, `SLACK_ERRORS`.
 
@@ -97,8 +101,13 @@ def key_names(names: Names, directory: Directory, sight: Sight) -> Callable[[str
 
 def _channel_name(channel: str, directory: Directory, sight: Sight) -> str:
     try:
+        facts = directory.channel(channel)
         # A private channel has no name for those who are not in it.
-        name = plain_name(directory.channel(channel).get("name"))
-        return f"#{name}" if name and sight.may_see_in(channel) else channel
+        if not sight.may_see_in(channel):
+            return channel
+        if facts.get("is_im"):
+            return DIRECT  # The only ones that somebody sees are their own.
+        name = plain_name(facts.get("name"))
+        return f"#{name}" if name else channel
     except SLACK_ERRORS:
         return channel

@@ -15,14 +15,18 @@ def test_statistics_name_users_and_channels(
 ) -> None:
     plans = sandbox.add_channel("plans", [alice], private=True)
     start_bot()
-    for channel in (general, plans):
+    direct = sandbox.open_dm(alice)
+    for channel in (general, plans, direct):
         asked(sandbox, observability, alice, channel, "hello")
     assert "@alice" in ask(sandbox, alice, general, "stats --by user")
     by_channel = ask(sandbox, alice, general, "stats --by channel")
     assert "#general" in by_channel
     assert "#plans" in by_channel
+    assert "direct messages" in by_channel
+    assert direct.id not in by_channel
     bob = sandbox.add_user("bob")
     sandbox.join(bob, general)
     by_channel = ask(sandbox, bob, general, "stats --by channel")
     assert "#general" in by_channel
     assert "plans" not in by_channel
+    assert "direct messages" not in by_channel
