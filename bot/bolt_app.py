@@ -16,6 +16,20 @@ from bot.turns.decision import BotIdentity
 from storage import Observability
 from storage.writer.dropped import RATE_LIMITED
 
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "message": ("channel", "ts"),
+    "app_mention": ("channel", "ts"),
+    "reaction_added": ("user", "reaction", "event_ts"),
+    "reaction_removed": ("user", "reaction", "event_ts"),
+    "agent_session_stopped": ("channel", "thread_ts"),
+    "app_home_opened": ("user",),
+}
+"""The texts without which an event says nothing, by its type."""
+
+TEXTS = ("channel", "user", "ts", "thread_ts", "text")
+OBJECTS = ("edited", "message", "previous_message")
+"""Fields of these events that are texts or objects if they are there at all."""
+
 logger = logging.getLogger("tracebot")
 
 
@@ -74,6 +88,7 @@ def bolt_app(
     )
     app.use(IgnoringOwnEvents())
     app.use(_ignore_other_workspaces(team))
+    app.use(_ignore_incomplete_events)
     app.error(partial(_report, observability))
     return app
 
@@ -103,6 +118,25 @@ def _is_for(team: str, body: Mapping[str, Any]) -> bool:
     authorized = {each.get("team_id") for each in body.get("authorizations") or ()}
     authorized.add(body.get("context_team_id"))
     return team in authorized or not any(authorized)
+
+
+def _ignore_incomplete_events(body: dict[str, Any], next: Callable[[], Any]) -> BoltResponse | None:
+    """Accept an event that lacks what its listener reads, and do nothing."""
+    event = body.get("event")
+    if isinstance(event, dict) and not _is_complete(event):
+        logger.info("An event of type %s is incomplete", event.get("type"))
+        return BoltResponse(status=200)
+    next()
+    return None
+
+
+def _is_complete(event: Mapping[str, Any]) -> bool:
+    needed = NEEDED.get(str(event.get("type")), ())
+    if not needed:
+        return True
+    texts = all(isinstance(event.get(name) or "", str) for name in TEXTS)
+    objects = all(isinstance(event.get(name) or {}, dict) for name in OBJECTS)
+    return texts and objects and all(map(event.get, needed))
 
 
 def _authorize(identity: BotIdentity, team: str) -> Callable[..., AuthorizeResult]:

@@ -73,9 +73,11 @@ class Feedback:
     def reacted(self, body: Mapping[str, Any], *, added: bool) -> None:
         """Record a person's reaction to one of our answers, or to a message that we answered."""
         event = body["event"]
-        item = event["item"]
+        item = event.get("item")
+        if not isinstance(item, dict):
+            return
         # Bolt drops the bot's own reactions. Other apps mark messages, too, and rate nothing.
-        if item["type"] != "message" or self._is_app(event["user"]):
+        if item.get("type") != "message" or self._is_app(event["user"]):
             return
         try:
             trace = self._trace_of(item["channel"], item["ts"], body)

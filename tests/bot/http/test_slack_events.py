@@ -205,6 +205,29 @@ def test_an_event_that_nobody_asked_for_is_accepted(
     assert not warnings(caplog)
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"type": "message"},
+        {"type": "app_mention", "text": "hi", "ts": "1.2"},
+        {"type": "message", "channel": "C1", "ts": "1.2", "user": "U1", "text": 5},
+        {"type": "message", "channel": "C1", "ts": ["1.2"], "user": "U1", "text": "hi"},
+        {"type": "message", "channel": "C1", "ts": "1.2", "user": "U1", "edited": 5},
+        {"type": "reaction_added", "user": "U1", "reaction": "+1", "item": []},
+        {"type": "reaction_removed"},
+        {"type": "agent_session_stopped", "channel": "C1"},
+        {"type": "app_home_opened", "tab": "home"},
+    ],
+    ids=range(9),
+)
+def test_an_event_that_lacks_what_it_is_about_is_accepted(
+    url: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, inner: dict[str, Any]
+) -> None:
+    body = event(sandbox, **inner)
+    assert post(url, body, signed(sandbox, body)).status_code == 200
+    assert not [each for each in caplog.records if each.exc_info]
+
+
 @pytest.mark.parametrize("kind", ["app_uninstalled_team", "unheard_of"])
 def test_a_signed_request_of_an_unknown_type_is_accepted(
     url: str, sandbox: Sandbox, kind: str
