@@ -22,6 +22,7 @@ def with_estimated_cost(reply: Reply) -> Reply:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
             several=several,
         )
         for usage in reply.models

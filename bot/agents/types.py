@@ -195,6 +195,7 @@ class ModelUsage:
     input_tokens: int
     output_tokens: int
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from bot.agents.programs.output.error_types import error_type_of
 from bot.agents.programs.output.json_path import any_known, at, count, items, micro_dollars, text
 from bot.agents.programs.output.parsers.tools import main_argument, result_text
 from bot.agents.programs.output.reader import Event
+from bot.agents.types import ModelUsage
 
 MAX_RETRIES = 2
 """How often claude may repeat a request whose key was refused; it would do so 10 times."""
@@ -66,7 +67,6 @@ def _result(event: Event, answer: ParsedAnswer) -> None:
     answer.complete = True
     answer.failure = None
     _usage(event, answer)
-    answer.cost = micro_dollars(event, "total_cost_usd")
     answer.turns = count(event, "num_turns")
     answer.stop_reason = text(event, "stop_reason")
     result, subtype = text(event, "result"), text(event, "subtype") or ""
@@ -94,16 +94,43 @@ USAGE = {
 
 
 def _usage(event: Event, answer: ParsedAnswer) -> None:
-    models = at(event, "modelUsage")
-    models = models if isinstance(models, Mapping) else {}
+    found = at(event, "modelUsage")
+    models = found if isinstance(found, Mapping) else {}
     sums: list[int | None] = []
     for name, of_model in USAGE.items():
         each = [count(models, model, of_model) for model in models]
         known = [number for number in each if number is not None]
         sums.append(sum(known) if known else count(event, "usage", name))
     fresh, read, written, output = sums
-    # Anthropic's input tokens leave out what was read from the cache or written to it.
-    parts = (fresh, read, written)
-    answer.input_tokens = sum(part or 0 for part in parts) if any_known(parts) else None
+    answer.input_tokens = _whole(fresh, read, written)
     answer.cached_tokens, answer.cache_write_tokens = read, written
     answer.output_tokens = output
+    usages = [_of_model(str(model), usage) for model, usage in models.items()]
+    known_usages = tuple(usage for usage in usages if usage is not None)
+    if len(known_usages) == len(usages):  # Else the price of some would be taken for that of all.
+        answer.models = known_usages
+    answer.cost = micro_dollars(event, "total_cost_usd")
+    costs = [micro_dollars(usage, "costUSD") for usage in models.values()]
+    if answer.cost is None and any_known(tuple(costs)) and None not in costs:
+        answer.cost = sum(cost or 0 for cost in costs)
+
+
+def _of_model(model: str, usage: object) -> ModelUsage | None:
+    """Return what one model used, for its price; None if its tokens are not known."""
+    fresh, read, written, output = (count(usage, each) for each in USAGE.values())
+    whole = _whole(fresh, read, written)
+    if whole is None or output is None:
+        return None
+    return ModelUsage(
+        model=model,
+        input_tokens=whole,
+        output_tokens=output,
+        cached_tokens=read,
+        cache_write_tokens=written,
+    )
+
+
+def _whole(fresh: int | None, read: int | None, written: int | None) -> int | None:
+    """Return the input: Anthropic's leaves out what was read from the cache or written to it."""
+    parts = (fresh, read, written)
+    return sum(part or 0 for part in parts) if any_known(parts) else None

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.agents.errors import AgentError, SessionGone
+from bot.agents.pricing import with_estimated_cost
 from bot.agents.programs.catalog import PROGRAMS
 from bot.agents.programs.output.answer import ParsedAnswer
 from bot.agents.programs.output.error_types import error_type_of
@@ -128,6 +129,38 @@ def test_claude_counts_what_its_subagents_took() -> None:
     assert (reply.cached_tokens, reply.cache_write_tokens) == (read, written)
     assert reply.output_tokens == 20 + 50 + 5
     assert (reply.cost, reply.cost_source) == (8_400, "reported")
+
+
+MODELS = {
+    "claude-opus-4-5[1m]": {"inputTokens": 10, "outputTokens": 100, "cacheReadInputTokens": 1_000},
+    "claude-haiku-4-5": {"inputTokens": 500, "outputTokens": 50, "cacheCreationInputTokens": 400},
+}
+OPUS, HAIKU = 10 * 5 + 1_000 * 0.5 + 100 * 25, 500 + 400 * 1.25 + 50 * 5
+"""Micro-dollars, as Anthropic publishes the prices."""
+
+
+@pytest.mark.parametrize(
+    ("told", "by_model", "cost"),
+    [
+        ({"total_cost_usd": 0.5}, (0.1, 0.2), (500_000, "reported")),
+        ({}, (0.1, 0.2), (300_000, "reported")),
+        ({}, (0.1, None), (round(OPUS + HAIKU), "estimated")),
+        ({"total_cost_usd": None}, (None, None), (round(OPUS + HAIKU), "estimated")),
+    ],
+)
+def test_each_model_of_claude_and_its_subagents_has_its_own_price(
+    told: dict[str, Any], by_model: tuple[float | None, ...], cost: tuple[int, str]
+) -> None:
+    models = {
+        name: {**usage, "costUSD": dollars}
+        for (name, usage), dollars in zip(MODELS.items(), by_model, strict=True)
+    }
+    usage = {"input_tokens": 10, "output_tokens": 100}
+    line = {"type": "result", "result": "Yes.", "usage": usage, "modelUsage": models, **told}
+    reply = printing(json.dumps(line), name="claude").answer(Request(prompt="x"))
+    assert (reply.input_tokens, reply.output_tokens, reply.cached_tokens) == (1_910, 150, 1_000)
+    priced = with_estimated_cost(reply)
+    assert (priced.cost, priced.cost_source) == cost
 
 
 def test_gemini_counts_its_thoughts_and_each_model_by_itself() -> None:
