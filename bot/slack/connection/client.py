@@ -110,10 +110,14 @@ class RepeatedCalls(RetryHandler):
         )
 
 
+REQUEST_TIMEOUT = 408
+"""The status of HTTP with which a gateway gives up waiting for the request."""
+
+
 def _passes(error: Exception | None) -> bool:
     """Return whether an error without an answer of Slack may be gone at the next attempt."""
     if isinstance(error, SlackUnwell):
-        return error.status == 200 or error.status >= 500
+        return error.status in (200, REQUEST_TIMEOUT) or error.status >= 500
     return isinstance(error, OSError | HTTPException)
 
 

@@ -108,8 +108,8 @@ def identify(client: WebClient) -> dict[str, Any]:
     `scopes` are those that the app was granted, None if Slack does not say (`SCOPES_UNKNOWN`);
     `date` is when Slack answered, as in HTTP.
 
-    Raises `SettingsError` if Slack does not accept the token, if it is not one of a workspace, or
-    if a scope is missing; and `SlackUnavailable`.
+    Raises `SettingsError` if Slack does not accept the token, if it is not one of a bot in a
+    workspace, or if a scope is missing; and `SlackUnavailable`.
     """
     try:
         answer = client.auth_test()
@@ -117,6 +117,8 @@ def identify(client: WebClient) -> dict[str, Any]:
         raise refusal("SLACK_BOT_TOKEN", error, proxy=client.proxy) from error
     if answer.get("is_enterprise_install") or not answer.get("team_id"):
         raise SettingsError(ORGANISATION)
+    if not answer.get("bot_id"):
+        raise SettingsError(f"Slack knows no bot to which SLACK_BOT_TOKEN belongs. {INSTALL}")
     told = header(answer.headers, "x-oauth-scopes")
     scopes = None if told is None else frozenset(filter(None, re.split(r"[,\s]+", told)))
     if scopes is not None and (missing := SCOPES.keys() - scopes):

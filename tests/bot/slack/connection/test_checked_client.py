@@ -35,6 +35,7 @@ MALFORMED: Mapping[str, dict[str, Any]] = {
         "content_type": "application/json; charset=klingon",
     },
     "nothing": {"body": ""},
+    "a page as a 408": {"body": "<html></html>", "status": 408, "content_type": "text/html"},
     "nothing as a 504": {"body": "", "status": 504},
     "half an answer": {"body": '{"ok": true, "mess'},
     "an empty list": {"body": "[]"},

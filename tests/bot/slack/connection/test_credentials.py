@@ -38,6 +38,12 @@ def test_scopes_that_are_not_told_are_unknown(sandbox: Sandbox) -> None:
     assert identify(client(sandbox))["scopes"] is None
 
 
+def test_a_token_without_a_bot_is_refused(sandbox: Sandbox) -> None:
+    sandbox.faults.answer("auth.test", '{"ok": true, "user_id": "U1", "team_id": "T1"}')
+    with pytest.raises(SettingsError, match="knows no bot to which SLACK_BOT_TOKEN belongs"):
+        identify(client(sandbox))
+
+
 def test_scopes_that_are_missing_are_named() -> None:
     with Sandbox.start(replace(Manifest.read(MANIFEST), scopes=frozenset())) as bare:
         with pytest.raises(SettingsError) as caught:
