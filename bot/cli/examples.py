@@ -1,4 +1,7 @@
-"""Examples of each command, as its help shows them: a command line, and what it does."""
+"""Examples of each command, as its help shows them: a command line, and what it does.
+
+What it does has no quotes and other signs of a shell: zsh gives a pasted comment to the command.
+"""
 
 from collections.abc import Mapping
 
@@ -9,7 +12,7 @@ FIRST: Examples = (
     ("tracebot run -- pytest -x", "run a command and record it"),
     ("tracebot ls --since 24h", "list the traces of the last 24 hours"),
     ("tracebot show", "show the newest, step by step"),
-    ("tracebot stats --by agent", "compare the agents' failures, latency and cost"),
+    ("tracebot stats --by agent", "compare failures, latency and cost of the agents"),
     ("tracebot init", "connect your Slack workspace, step by step"),
     ("tracebot serve", "answer there"),
 )
@@ -79,7 +82,7 @@ EXAMPLES: Mapping[str, Examples] = {
     "ps": (
         ("tracebot ps", "list what is running"),
         ("tracebot ps --follow", "add a line when something begins or ends"),
-        ("tracebot ps --processes", "list the bot's processes: host, version, what each does"),
+        ("tracebot ps --processes", "list the processes of the bot: host, version, what each does"),
     ),
     "cancel": (("tracebot cancel 01a20b7c", "stop a running turn: see tracebot ps"),),
     "digest": (
@@ -101,8 +104,8 @@ EXAMPLES: Mapping[str, Examples] = {
     "budget": (
         ("tracebot budget", "list budgets and how much of each is spent"),
         ("tracebot budget add 20/day agent:claude", "beyond $20 a day, ask before claude answers"),
-        ("tracebot budget add 300/month hard:400", "for all agents; beyond $400 nobody answers"),
-        ("tracebot budget add 50/week channel:C0GENERAL", "for a channel; user:ID is for a person"),
+        ("tracebot budget add 300/month hard:400", "for all agents: beyond $400 nobody answers"),
+        ("tracebot budget add 50/week channel:C0GENERAL", "for a channel: user:ID is for a person"),
         ("tracebot budget raise 3f2a1b 30", "raise one to $30"),
     ),
     "forget": (("tracebot forget --user U0ALICE --yes", "erase the text that somebody wrote"),),
@@ -139,7 +142,7 @@ EXAMPLES: Mapping[str, Examples] = {
     ),
     "serve": (
         ("tracebot serve", "answer in Slack: no open port is needed"),
-        ("tracebot serve --http", "receive Slack's requests at /slack/events on PORT"),
+        ("tracebot serve --http", "receive requests of Slack at /slack/events on PORT"),
     ),
     "demo": (
         ("tracebot demo", "play a short conversation"),
@@ -170,7 +173,7 @@ EXAMPLES: Mapping[str, Examples] = {
     ),
     "checkpoint": (
         ("tracebot checkpoint", "move what readers do not need any more"),
-        ("tracebot checkpoint --truncate", "and give the log's space back"),
+        ("tracebot checkpoint --truncate", "and give the space of the log back"),
     ),
     "clean": (
         ("tracebot clean --older-than 90d --dry-run", "say what would be removed"),

@@ -95,6 +95,9 @@ def tracebot(arguments: list[str]) -> int:
     0 is done, 1 failed or not found, 2 a command line that makes no sense.
     """
     typed = arguments
+    if "#" in arguments and arguments[:1] != ["run"]:
+        # zsh does not know comments where people type: an example pasted with its explanation.
+        arguments = arguments[: arguments.index("#")]
     if arguments[:1] == ["help"] and len(arguments) == 2 and not arguments[1].startswith("-"):
         arguments = [arguments[1], "--help"]
     if arguments[:1] == ["run"]:

@@ -291,9 +291,18 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
         raise refusal(str(error), f"{parser.prog} {words[0]}") from None
     _take_rest(rest, args, parser)
     args.command = args.command or "help"
+    if args.command == "ls":
+        _refuse_number(args.words)
     if args.command in TAKEN:
         read_filters(args, filters)
     return args
+
+
+def _refuse_number(words: Sequence[str]) -> None:
+    """Refuse `ls -5`, which other tools have for `-n 5`, and which would be searched for."""
+    for word in words:
+        if re.fullmatch("-[0-9]+", word):
+            raise UsageError(f"ls does not take {word}: did you mean -n {word[1:]}?", word=word)
 
 
 def only_reads(args: argparse.Namespace) -> bool:

@@ -55,6 +55,8 @@ def split_slack(text: str) -> list[str]:
             'A quote is not closed: write "two words" with a quote at both ends.'
         ) from None
     words = [word.replace(KEPT, "'") for word in words]
+    if "#" in words:  # A command pasted with the comment that explains it.
+        del words[words.index("#") :]
     if words and words[0].lower() in COMMAND:
         del words[0]
     if not words or {"-h", "--help"} & set(words):

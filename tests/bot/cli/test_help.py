@@ -168,6 +168,21 @@ def test_each_example_runs(
     assert "Traceback" not in shown.err
 
 
+@pytest.mark.parametrize("line", ["help ls", "ls -h", "--version", "completion bash"])
+def test_zsh_may_give_the_comment_of_an_example_to_its_command(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tracebot(line.split()) == 0
+    shown = capsys.readouterr().out
+    assert tracebot([*line.split(), "#", "list", "the", "newest"]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_what_an_example_does_is_told_without_what_is_special_to_a_shell() -> None:
+    told = [does for examples in (FIRST, *EXAMPLES.values()) for _, does in examples]
+    assert [each for each in told if re.search(r"""['"`?*()\[\];|&<>!]""", each)] == []
+
+
 def test_the_first_examples_are_those_of_their_commands() -> None:
     for line, _ in FIRST:
         words = shlex.split(line)[1:]

@@ -102,6 +102,8 @@ def test_help_shows_the_command_that_it_names_and_all_if_there_is_no_such_comman
         ("/trace ls", {}),
         ("ls agent:a\0b x\ud800", {"agent": "a\ufffdb", "words": ["x?"]}),
         ("tracebot LS --all", {"all": True}),
+        ("/trace ls --all # the newest, with skipped ones", {"all": True}),
+        ("ls channel:#ops #1", {"channel": "ops", "words": ["#1"]}),
     ],
 )
 def test_typographic_quotes_dashes_and_slack_links_are_understood(
@@ -117,6 +119,7 @@ def test_typographic_quotes_dashes_and_slack_links_are_understood(
         ("frobnicate", "see /trace help"),
         ("stats --by agnt", "did you mean agent?"),
         ("ls --agnt claude", "did you mean --agent?"),
+        ("ls -5", "ls does not take -5: did you mean -n 5?"),
         ("ls --status eror", "did you mean error?"),
         ("ls --zzz", "see /trace help"),
         ("stats yesterday", "stats does not take yesterday"),
