@@ -52,6 +52,7 @@ EXAMPLES: Mapping[str, Examples] = {
     ),
     "thread": (
         ("tracebot thread", "show the latest thread"),
+        ("tracebot thread 01a20b7c", "show the one of a trace"),
         ("tracebot thread C0GENERAL 1700000000.000100", "show another one"),
     ),
     "stats": (

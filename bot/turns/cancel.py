@@ -15,6 +15,7 @@ from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, not_found
 from storage.coordination.cancel_requests import request_cancel
 from storage.database.base import Database
+from storage.model.trace_context import began_at
 from storage.queries.lookups import running_traces, traces_by_id
 from storage.queries.traces import TraceSummary
 
@@ -55,7 +56,7 @@ class TurnCanceller:
             found = traces_by_id(self._database, prefix, audiences=sight.audiences)
             return _not_running(wanted, list(filter(sight.may_see, found)))
         if len(meant) > 1:
-            return ambiguous(wanted, [turn.trace_id for turn in meant])
+            return _ambiguous(wanted, meant)
         self._cancel(meant[0], by=user)
         return MessageView(text="It is being stopped. Its thread will say so.", found=True)
 
@@ -126,7 +127,7 @@ def cancel_from_shell(
     if not matching:
         return _not_running(wanted, traces_by_id(database, prefix))
     if len(matching) > 1:
-        return ambiguous(wanted, [trace.trace_id for trace in matching])
+        return _ambiguous(wanted, matching)
     trace_id = matching[0].trace_id
     request_cancel(database, trace_id, by=SHELL, now=time.time_ns())
     if _within(patience_s, lambda: _has_ended(database, trace_id)):
@@ -138,11 +139,16 @@ def cancel_from_shell(
 
 
 def _prefix(wanted: str) -> str:
-    if not PREFIX.fullmatch(wanted := wanted.strip()):
+    if not PREFIX.fullmatch(wanted):
         raise UsageError(
             f"{wanted!r} is not a trace id. Give at least 4 of its digits; ps lists them."
         )
     return wanted.lower()
+
+
+def _ambiguous(wanted: str, turns: Sequence[RunningTurn | TraceSummary]) -> MessageView:
+    begun = {turn.trace_id: began_at(turn.trace_id) for turn in turns}
+    return ambiguous(wanted, begun, now=time.time_ns())
 
 
 def _may_cancel(turn: RunningTurn | TraceSummary, sight: Sight, *, team: str, user: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reports.commands.filters import filter_words
 from reports.commands.menus import list_again, menus
+from reports.commands.typed import copied_id
 from reports.errors import CommandFailed, UsageError
 from reports.formatting import PERMALINK
 from reports.units import start_of
@@ -24,7 +25,13 @@ from reports.views.trace_list import (
 from storage.model.filters import Filters, agents_of
 from storage.model.search_words import BadSearch
 from storage.queries.cursors import BadCursor, Cursor, parse_cursor
-from storage.queries.lookups import running_traces, short_ids, slowest_traces, thread_traces
+from storage.queries.lookups import (
+    running_traces,
+    short_ids,
+    slowest_traces,
+    thread_traces,
+    traces_by_id,
+)
 from storage.queries.scores import scores_by_trace
 from storage.queries.traces import Page, TraceSummary, recent_traces, trace_spans
 
@@ -152,14 +159,24 @@ def _place(place: Sequence[str], database: Database, viewer: Viewer) -> tuple[st
     """Return the channel and the time stamp of the thread that `place` names."""
     if not place:
         return _latest_thread(database, viewer)
+    if len(place) == 1 and (named := _thread_of(copied_id(place[0]), database, viewer)):
+        return named
     if len(place) == 1 and (link := PERMALINK.search(place[0])):
         return link.group(1), link.group(4) or f"{link.group(2)}.{link.group(3)}"
     if len(place) == 2 and re.fullmatch(r"\d+\.\d+", place[1]):
         return place[0], place[1]
     raise UsageError(
-        "That is not a thread: give a message's link (… → Copy link), or a channel's id and the "
-        "thread's time stamp."
+        "That is not a thread: give a message's link (… → Copy link), the id of a trace "
+        "in it, or a channel's id and the thread's time stamp."
     )
+
+
+def _thread_of(trace_id: str, database: Database, viewer: Viewer) -> tuple[str, str] | None:
+    """Return the channel and the time stamp of a trace's thread, None without such a trace."""
+    traces = traces_by_id(database, trace_id, audiences=viewer.audiences)
+    found = {(each.channel, each.thread_ts) for each in traces if viewer.may_see(each)}
+    channel, thread_ts = found.pop() if len(found) == 1 else (None, None)
+    return (channel, thread_ts) if channel and thread_ts else None
 
 
 def _latest_thread(database: Database, viewer: Viewer) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from reports.commands.filters import TAKEN, add_options, apart, read_filters, take_words
 from reports.commands.mistakes import Parser, before_command, option_left_out, option_like, refusal
-from reports.commands.typed import READING, split_shell, with_times
+from reports.commands.typed import READING, copied_id, split_shell, with_times
 from reports.errors import UsageError
 
 DIMENSIONS = (
@@ -137,11 +137,11 @@ def _add_limit(made: Parser, default: int | None, *, shell: bool) -> None:
 def _add_traces(command: Callable[..., Options]) -> None:
     show = command("show", "Show one trace: how it ended, what the agent did, each step.")
     told = "a trace id, its first digits, or a message's link; the newest without it"
-    show.add_argument("id", nargs="?", metavar="ID", help=told)
+    show.add_argument("id", type=copied_id, nargs="?", metavar="ID", help=told)
     why = command("why", "Say why a message was answered or not.")
-    why.add_argument("id", metavar="LINK", help="a message's link, or a trace id")
+    why.add_argument("id", type=copied_id, metavar="LINK", help="a message's link, or a trace id")
     thread = command("thread", "Show all turns of a thread.")
-    told = "a message's link, or a channel id and a time stamp"
+    told = "a message's link, a trace id, or a channel id and a time stamp"
     thread.add_argument("place", nargs="*", metavar="LINK", help=told)
     told = "the turns beside those that a page shows"
     thread.add_argument("--cursor", metavar="CURSOR", help=told)
@@ -149,7 +149,8 @@ def _add_traces(command: Callable[..., Options]) -> None:
 
 def _add_records(command: Callable[..., Options]) -> None:
     logs = command("logs", "List the log lines of a trace, or the newest of a period.")
-    logs.add_argument("id", nargs="?", metavar="ID", help="a trace id, or a message's link")
+    told = "a trace id, or a message's link"
+    logs.add_argument("id", type=copied_id, nargs="?", metavar="ID", help=told)
     told = f"only lines of this level and above: {', '.join(LEVELS)}"
     logs.add_argument("--level", type=str.lower, choices=LEVELS, metavar="LEVEL", help=told)
     metrics = command("metrics", "List the metrics, or chart one of them.")
@@ -161,7 +162,8 @@ def _add_running(command: Callable[..., Options]) -> None:
     told = "list the processes of the bot instead, on all hosts"
     ps.add_argument("--processes", action="store_true", help=told)
     cancel = command("cancel", "Stop a running turn.")
-    cancel.add_argument("id", metavar="ID", help="its trace id, or the first digits of it: see ps")
+    told = "its trace id, or the first digits of it: see ps"
+    cancel.add_argument("id", type=copied_id, metavar="ID", help=told)
 
 
 def _add_limits(command: Callable[..., Options]) -> None:

@@ -31,11 +31,11 @@ def logs(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
     from reports.views.records import logs_view
     from storage.queries.records import stored_logs
 
-    found = named(args.id, database, viewer) if args.id else []
-    if args.id and not found:
+    found = [] if args.id is None else named(args.id, database, viewer)
+    if args.id is not None and not found:
         return removed_or_unknown(args.id, database, viewer)
     if len(found) > 1:
-        return ambiguous(args.id, [trace.trace_id for trace in found])
+        return ambiguous(args.id, {each.trace_id: each.started_at for each in found}, now=now)
     # Of a trace all lines, whose clock may be another one.
     since = 0 if found else period_start(args, viewer, now)
     trace_ids = [found[0].trace_id] if found else _seen(database, viewer, since)

@@ -34,14 +34,14 @@ def show(args: argparse.Namespace, database: Database, viewer: Viewer, now: int)
     from reports.views.ratings import ratings
     from reports.views.trace_tree import trace_view
 
-    found = named(args.id, database, viewer) if args.id else _newest(database, viewer)
+    found = _newest(database, viewer) if args.id is None else named(args.id, database, viewer)
     if not found:
-        if not args.id:
+        if args.id is None:
             in_shell = viewer.audiences is None
             return MessageView(text=NOTHING_AT_ALL if in_shell else NOTHING_YET)
         return removed_or_unknown(args.id, database, viewer)
     if len(found) > 1:
-        return ambiguous(args.id, [trace.trace_id for trace in found])
+        return ambiguous(args.id, {each.trace_id: each.started_at for each in found}, now=now)
     (trace,) = found
     link = message_link(
         viewer.workspace, channel=trace.channel, ts=trace.message_ts, thread_ts=trace.thread_ts
@@ -71,7 +71,7 @@ def why(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
 
     found = named(args.id, database, viewer)
     if len(found) > 1:
-        return ambiguous(args.id, [trace.trace_id for trace in found])
+        return ambiguous(args.id, {each.trace_id: each.started_at for each in found}, now=now)
     line_of = lines_of(found, database, viewer, now)
     for trace in found:
         if view := why_view(trace, trace_spans(database, trace.trace_id), line_of(trace)):
@@ -88,15 +88,14 @@ def named(name: str, database: Database, viewer: Viewer) -> list[TraceSummary]:
 
     Raises `UsageError`.
     """
-    name = name.strip()  # A space comes along when an id is copied.
     if link := PERMALINK.search(name):
         found = _by_message(link, database, viewer)[-1:]
     elif re.fullmatch(r"[0-9a-fA-F]{4,32}", name):
         found = traces_by_id(database, name, audiences=viewer.audiences)
     else:
         raise UsageError(
-            f"{name} is not a trace id: give at least 4 of its digits, or a message's link. "
-            "show without an id shows the newest.",
+            f"{name or repr(name)} is not a trace id: give at least 4 of its digits, or a "
+            "message's link. show without an id shows the newest.",
             word=name,
         )
     return [trace for trace in found if viewer.may_see(trace)]

@@ -28,6 +28,13 @@ COMMAND = ("/trace", "tracebot")
 DATE = re.compile(r"(?:^|\s)(?:--since[= ]|since[:：])\d{4}-\d\d-\d\d$", re.IGNORECASE)
 """The date of a filter: a time may follow it after a space."""
 
+AROUND = r"[\W_]*"
+ID = re.compile(
+    rf"{AROUND}(?:00-(?=[0-9a-f]{{32}}-))?([0-9a-f]{{4,32}})(?:-[0-9a-f]{{16}}-\d\d)?{AROUND}",
+    re.IGNORECASE,
+)
+"""The first digits of an id, with what stands around it in sentences, lists and headers."""
+
 APOSTROPHE, KEPT = re.compile(r"(?<=\w)'(?=\w)"), "\ue000"
 """An apostrophe within a word, and what stands for it while `shlex` looks for quotes: a character
 of Unicode's private area, which nobody types."""
@@ -90,6 +97,15 @@ def _parts(argument: str, *, is_first: bool) -> list[str]:
         # Not at ASCII's space, which somebody has quoted.
         return [part for part in re.split(r"(?! )[^\S\n]", plain) if part]
     return [plain.strip("“”„‟«»″＂")]
+
+
+def copied_id(text: str) -> str:
+    """Return an id without what was copied along, such as `,` or `…`; of a `traceparent` the trace.
+
+    Other text, such as a link, is returned as it is, but for spaces at its ends.
+    """
+    match = ID.fullmatch(text)
+    return match[1] if match else text.strip()
 
 
 def without_mark(kind: str, name: str) -> str:

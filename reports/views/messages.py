@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -110,7 +110,12 @@ def schedule(subscription: Subscription) -> str:
     return f"{days} at {subscription.local_time} ({subscription.time_zone})"
 
 
-def ambiguous(prefix: str, ids: Sequence[str]) -> MessageView:
+def ambiguous(prefix: str, begun: Mapping[str, int], *, now: int) -> MessageView:
+    """Name the traces whose ids begin with *prefix*, with when they began, the newest first."""
+    newest = sorted(begun.items(), key=lambda each: -each[1])
+    each = (f"{trace_id}, {formatting.ago(at, now=now)}" for trace_id, at in newest)
     return MessageView(
-        text=f"Several traces begin with {prefix}: {', '.join(ids)}. Give more digits."
+        text="\n".join(
+            (f"Several traces begin with {prefix}: give more digits. The newest are", *each)
+        )
     )

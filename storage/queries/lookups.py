@@ -24,10 +24,10 @@ AT_ONCE = 100
 def traces_by_id(
     database: Database, prefix: str, *, audiences: Collection[str] | None = None, limit: int = 5
 ) -> tuple[TraceSummary, ...]:
-    """Return the traces whose id begins with `prefix`."""
+    """Return the traces whose id begins with `prefix`, of ours the newest."""
     prefix = prefix.lower()
     query = visible(audiences).where(_begins_with(prefix))
-    return summaries(database, query.order_by(TraceRow.trace_id).limit(limit))
+    return summaries(database, query.order_by(TraceRow.trace_id.desc()).limit(limit))
 
 
 def short_ids(database: Database, trace_ids: Collection[str]) -> dict[str, str]:

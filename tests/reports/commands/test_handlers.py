@@ -314,7 +314,47 @@ def test_the_first_digits_of_an_id_are_enough_if_they_are_unique(
     shown = ask(observability, "show", ids["question"][:20].upper())
     assert isinstance(shown, TraceView)
     assert shown.line.trace_id == ids["question"]
-    assert "Several traces begin with" in said(ask(observability, "show", ids["question"][:4]))
+    lines = said(ask(observability, "show", ids["question"][:4])).splitlines()
+    assert "Several traces begin with" in lines[0]
+    newest = ask(observability, "ls", "--all")
+    assert isinstance(newest, TraceListView)
+    begun = {trace.trace_id: trace.started_at for trace in newest.traces}
+    times = [begun[line.split(",")[0]] for line in lines[1:]]
+    assert len(times) > 1
+    assert times == sorted(times, reverse=True)
+    assert lines[1].endswith(" ago")
+
+
+@pytest.mark.parametrize(
+    "copied", ["`{}`", "{},", "{}…", "({})", " {}\n", "#{}", "“{}”.", "00-{}-00f067aa0ba902b7-01"]
+)
+def test_an_id_is_found_with_what_is_copied_along(
+    observability: Observability, copied: str
+) -> None:
+    ids = record_an_hour(observability)
+    for command in ("show", "why", "logs"):
+        parser, _ = build_parser(prog="tracebot", shell=True)
+        assert parse(parser, [command, copied.format(ids["question"])]).id == ids["question"]
+    thread = ask(observability, "thread", copied.format(ids["question"]))
+    assert listed(thread, ids) == listed(ask(observability, "thread", GENERAL, THREAD), ids)
+
+
+def test_a_trace_outside_of_a_thread_has_none_to_show(observability: Observability) -> None:
+    ids = record_an_hour(observability)
+    viewer = Viewer(may_see=lambda trace: False)
+    with pytest.raises(UsageError, match="the id of a trace in it"):
+        ask(observability, "thread", ids["question"], viewer=viewer)
+    with observability.span("run make") as span:
+        pass
+    observability.flush(10)
+    with pytest.raises(UsageError, match="the id of a trace in it"):
+        ask(observability, "thread", span.trace_id)
+
+
+def test_an_empty_id_is_named_as_such(observability: Observability) -> None:
+    for command in ("show", "logs", "why"):
+        with pytest.raises(UsageError, match="^'' is not a trace id"):
+            ask(observability, command, "")
 
 
 def test_text_that_is_not_an_id_is_refused_with_advice(observability: Observability) -> None:
