@@ -182,7 +182,7 @@ def test_ports_that_cannot_be_opened_are_found(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr("bot.cli.slack_checks.PORT_S", 0.1)
         findings = found()
     assert (findings["PORT"].mark, findings["TRACEBOT_OTLP_PORT"].mark) == (WRONG, WRONG)
-    assert "cannot be opened" in findings["PORT"].found
+    assert findings["PORT"].found == f"port {port} cannot be opened (Address already in use)"
     monkeypatch.setenv("SLACK_SIGNING_SECRET", "abc")
     findings = found()
     assert (findings["PORT"].mark, findings["TRACEBOT_OTLP_PORT"].mark) == (WELL, WELL)
