@@ -137,7 +137,9 @@ def test_doctor_finds_what_serve_would_refuse(
         WELL,
         "is not set; only tracebot serve --http needs it",
     )
-    sandbox.faults.answer("bots.info", json.dumps({"ok": True, "bot": {"app_id": "A0OTHER"}}))
+    sandbox.faults.answer(
+        "bots.info", json.dumps({"ok": True, "bot": {"id": "B1", "app_id": "A0OTHER"}})
+    )
     monkeypatch.setenv("SLACK_BOT_TOKEN", sandbox.bot_token)
     monkeypatch.setenv("SLACK_APP_TOKEN", sandbox.app_token)
     assert "belongs to another Slack app" in found()["Socket Mode"].advice

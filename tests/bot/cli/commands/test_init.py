@@ -338,7 +338,9 @@ def test_what_slack_refuses_is_said_and_nothing_is_written(
 
     sandbox.faults.error("auth.test", "token_revoked")
     assert "(token_revoked). Install the app again on its page" in said()
-    sandbox.faults.answer("bots.info", json.dumps({"ok": True, "bot": {"app_id": "A0OTHER"}}))
+    sandbox.faults.answer(
+        "bots.info", json.dumps({"ok": True, "bot": {"id": "B1", "app_id": "A0OTHER"}})
+    )
     shown = said()
     assert "belongs to another Slack app (A0TRACEBOT) than SLACK_BOT_TOKEN (A0OTHER)" in shown
     assert "https://api.slack.com/apps/A0OTHER/general" in shown
