@@ -26,6 +26,10 @@ from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 SHARED = ("is_ext_shared", "is_shared", "is_pending_ext_shared", "is_org_shared", "pending_shared")
 """Fields of a channel that people of other organisations are in, or were invited to."""
 
+OF_MEMBERS = ("member_joined_channel", "member_left_channel")
+"""Events that convert no channel. A hundred come at once when a team is invited to a channel, and
+Slack lists the bot's channels about 50 times a minute."""
+
 CHANGED = "membership"
 """The journal entry by which one process tells the others that an event came."""
 
@@ -252,7 +256,8 @@ class Access:
             # A deleted channel has no members any more. Slack does not list it, either.
             if event.get("type") in ("channel_deleted", "group_deleted"):
                 make_private(self._database, team=self._team, channel=str(event["channel"]))
-            self._follow_conversions(self._own_channels(), patience_s=math.inf)
+            if event.get("type") not in OF_MEMBERS:
+                self._follow_conversions(self._own_channels(), patience_s=math.inf)
         except PeeweeException as error:
             logger.error("A change of a channel is followed at the next question: %s", error)
 

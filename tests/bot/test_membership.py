@@ -91,6 +91,19 @@ def test_an_event_ends_what_was_remembered_about_a_member(
     assert SECRET in ask(sandbox, bob, general, "ls")
 
 
+def test_a_team_that_joins_at_once_does_not_use_up_what_slack_allows(
+    bot: Bot, sandbox: Sandbox, observability: Observability, alice: User, general: Channel
+) -> None:
+    team = [sandbox.add_user(f"p{number}") for number in range(5)]
+    before = len(sandbox.calls("users.conversations"))
+    for person in team:
+        heard = last_entry(observability.database, CHANGED)
+        sandbox.join(person, general)
+        eventually(lambda heard=heard: last_entry(observability.database, CHANGED) != heard)  # type: ignore[misc]
+    ask(sandbox, alice, general, "ls")
+    assert len(sandbox.calls("users.conversations")) - before == 2  # The bot's, and alice's.
+
+
 def test_a_membership_is_remembered_for_a_minute_if_no_event_tells_of_its_end(
     sandbox: Sandbox, web: WebClient, observability: Observability, alice: User, board: Channel
 ) -> None:
