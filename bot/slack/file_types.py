@@ -52,10 +52,11 @@ class Page(Enum):
 BINARY = re.compile(
     r"(?:audio|font|image|model|video)/.+"
     r"|application/(?:java-archive|msword|x-(?:7z-.+|bzip2?|dosexec|executable|mach-binary"
-    r"|msdownload|rar(?:-compressed)?|sharedlib|tar|xz)|gzip|x-gzip|zip|zstd|vnd\..+|wasm)"
+    r"|msdownload|rar(?:-compressed)?|sharedlib|tar|xz)|gzip|x-gzip|zip|zstd"
+    r"|vnd\.(?!ms-excel$).+|wasm)"
 )
 """MIME types that are never text. A file of any other type is text if its content is: Slack has a
-type for many languages, and none for others."""
+type for many languages, and none for others, and Windows calls a CSV ms-excel."""
 
 UNTOLD = frozenset(("", "application/octet-stream"))
 """MIME types of a file that Slack does not know, or has not looked at yet: it scans what was

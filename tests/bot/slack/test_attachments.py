@@ -96,6 +96,7 @@ def test_no_name_of_a_file_reaches_the_disk_or_replaces_another(
     ("name", "mime_type", "ending"),
     [
         ("sales-2025.csv", "text/csv", ".csv"),
+        ("sales-2025.csv", "application/vnd.ms-excel", ".txt"),
         ("main.go", "text/x-go", ".txt"),
         ("app.ts", "application/typescript", ".txt"),
         ("app.ts", "video/mp2t", ".txt"),
