@@ -13,17 +13,9 @@ from typing import TypeVar
 
 from cachetools import LRUCache
 
+from storage.model.clock import CLOCK, CLOCK_END, LONG_AGO_NS, SECOND_NS, SKEW_NS, YEAR_NS
 from storage.model.records import Log, Metric
 from storage.model.span import Span
-
-SECOND_NS = 1_000_000_000
-SKEW_NS = 60 * SECOND_NS
-"""How far the clocks of two machines may differ."""
-
-YEAR_NS = 365 * 24 * 3_600 * SECOND_NS
-
-LONG_AGO_NS = 10 * YEAR_NS
-"""Before that, the clock of a sender that has no parent here was not set."""
 
 LONGEST_NS = YEAR_NS
 """If a span takes longer, its clock was set between its start and its end."""
@@ -36,12 +28,6 @@ codex sends 600 spans for one prompt, before its noise is left out.
 
 REMEMBERED = 10_000
 """Traces whose received items and figures are remembered."""
-
-CLOCK = "tracebot.clock.sent_at"
-"""The attribute with the time, of a span its start, that was sent (ns), if it cannot be true."""
-
-CLOCK_END = "tracebot.clock.sent_end"
-"""The attribute with the end that a span was sent with (ns), if its times cannot be true."""
 
 REFUSED_FIGURES = "tracebot.refused"
 """The attribute with the names of figures that a span was sent with, and that cannot be true."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, TypeGuard, get_args
 
+from storage.model.clock import CLOCK, CLOCK_END, LONG_AGO_NS, SKEW_NS
 from storage.model.semconv import PASSED_ON
 from storage.model.span import Kind, Status
 from storage.model.trace_context import (
@@ -32,7 +33,11 @@ _PASSED_ON = frozenset(PASSED_ON)
 """As a set, which is compared with a dict in two thirds of the time that keys take."""
 
 MAX_EVENTS = 128
-"""How many events and how many links a span keeps: the last ones, as OpenTelemetry's SDKs do."""
+"""How many events and how many links a span keeps: the last ones, as OpenTelemetry's SDKs do, and
+exceptions before others."""
+
+EXCEPTION = "exception"
+"""The name of an event that records an exception."""
 
 LEFT_OUT = {
     "events": "otel.dropped_events_count",
@@ -145,8 +150,11 @@ class RecordingSpan:
         self._monotonic = time.perf_counter_ns()
         self.started_at = now
         if started_at is not None and (instant := instant_of(started_at)) is not None:
-            self._monotonic -= now - instant
-            self.started_at = instant
+            if -SKEW_NS <= now - instant <= LONG_AGO_NS:
+                self._monotonic -= now - instant
+                self.started_at = instant
+            else:  # As of a library that gives seconds.
+                self.attributes[CLOCK] = instant
         sink(self)
 
     @property
@@ -214,8 +222,12 @@ class RecordingSpan:
         # Of two threads that end it at once both may pass: `advance` takes only one end.
         if self.ended_at is not None:
             return
-        if end_time is None or (instant := instant_of(end_time)) is None:
-            self.duration_ns = time.perf_counter_ns() - self._monotonic
+        instant = None if end_time is None or CLOCK in self.attributes else instant_of(end_time)
+        if instant is not None and instant > time.time_ns() + SKEW_NS:
+            self.attributes[CLOCK_END] = instant
+            instant = None
+        if instant is None:
+            self.duration_ns = max(time.perf_counter_ns() - self._monotonic, 0)
         else:
             self.duration_ns = max(instant - self.started_at, 0)
         if self.status == "running":
@@ -242,12 +254,15 @@ class RecordingSpan:
             self._append(self.links, "links", link)
 
     def _append(self, items: list[dict[str, object]], what: str, item: dict[str, object]) -> None:
-        """Append to the events or links. The first of too many is left out and counted."""
+        """Append to the events or links. The first of too many is left out and counted.
+
+        Exceptions stay, as they tell why the span failed.
+        """
         if self.ended_at is not None:
             return
         items.append(item)
         if len(items) > MAX_EVENTS:
-            del items[0]
+            del items[next((n for n, each in enumerate(items) if each.get("name") != EXCEPTION), 0)]
             left_out = self.attributes.get(LEFT_OUT[what])
             self.attributes[LEFT_OUT[what]] = left_out + 1 if isinstance(left_out, int) else 1
 
@@ -274,7 +289,7 @@ class RecordingSpan:
             "exception.message": text_of(exception),
             "exception.stacktrace": redacted_end(stack, 4_000),
         }
-        self.add_event("exception", {**details, **plain_attributes(attributes or {})}, timestamp)
+        self.add_event(EXCEPTION, {**details, **plain_attributes(attributes or {})}, timestamp)
 
     @never_raises("The failure of a span")
     def record_failure(

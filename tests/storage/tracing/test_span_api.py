@@ -1,6 +1,7 @@
 """OpenTelemetry's API as libraries call it: what ends up in the database."""
 
 import contextlib
+import time
 from collections.abc import Callable
 
 import pytest
@@ -174,6 +175,32 @@ def test_a_span_keeps_its_last_events_and_links_and_says_how_many_are_left_out(
     assert found.attributes["otel.dropped_events_count"] == 5
     assert [link["span_id"] for link in found.links][-1] == f"{MAX_EVENTS + 4:016x}"
     assert found.attributes["otel.dropped_links_count"] == 4
+
+
+def test_exceptions_are_kept_before_the_events_that_follow(observability: Observability) -> None:
+    span = observability.start_span("work")
+    span.add_event("first")
+    for error in (ValueError("one"), BAD):
+        span.record_exception(error)
+    for number in range(MAX_EVENTS):
+        span.add_event(f"event {number}")
+    span.end()
+    names = [event["name"] for event in stored(observability).events]
+    assert names == ["exception"] * 2 + [f"event {number}" for number in range(2, MAX_EVENTS)]
+
+
+@pytest.mark.parametrize("end", [None, 1_764e6, 2**63 - 1], ids=str)
+@pytest.mark.parametrize("start", [None, 1, 1_764e6, 1_764e9, 2**63 - 1], ids=str)
+def test_a_span_whose_library_gives_impossible_times_has_those_of_the_clock(
+    observability: Observability, start: float | None, end: float | None
+) -> None:
+    before = time.time_ns()
+    span = trace.get_tracer("library").start_span("work", start_time=start)  # type: ignore[arg-type]
+    span.end(end)  # type: ignore[arg-type]
+    found = stored(observability)
+    assert found.ended_at is not None and found.duration_ns is not None
+    assert before <= found.started_at <= found.ended_at <= time.time_ns()
+    assert found.attributes.get("tracebot.clock.sent_at") == (start and int(start))
 
 
 @pytest.mark.parametrize(
