@@ -37,6 +37,10 @@ MAX_REPAIRED = 2_000_000
 VALUE = AnyValue.DESCRIPTOR
 
 
+class ItemTooLarge(Malformed):
+    """An item holds more than MAX_FIELDS."""
+
+
 class _TooManyValues(Exception):
     """A value holds more than MAX_VALUES."""
 
@@ -116,7 +120,7 @@ class Repair:
         self._left -= 1
         self._left_in_item -= 1
         if self._left_in_item < 0:
-            raise Malformed(f"an item holds more than {MAX_FIELDS} values")
+            raise ItemTooLarge(f"an item holds more than {MAX_FIELDS} values")
         if self._left < 0:
             raise Malformed("too many values of one request have to be looked at")
         if self._left_in_value is not None:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from storage.otlp.losses import Losses, Malformed
-from storage.otlp.repair import Repair
+from storage.otlp.repair import MAX_FIELDS, ItemTooLarge, Repair
 
 MAX_ITEMS = 50_000
 """Spans, log records or data points in one request: what the queue always has room for."""
@@ -60,7 +61,10 @@ class Request:
         check_number(self._numbers)
 
     def decoded(self, data: bytes, kind: Any) -> Any:
-        """Return the bytes as a message, repaired if need be. Raises `Malformed`."""
+        """Return the bytes as a message, repaired if need be.
+
+        Raises `Malformed`, and `TooManyItems` for a metric that is too large: it holds many points.
+        """
         if len(data) <= FEW_BYTES:
             try:
                 return kind.FromString(data)
@@ -68,5 +72,9 @@ class Request:
                 pass  # As for one byte in any text that is not UTF-8.
         try:
             return kind.FromString(self._repair.message(data, kind.DESCRIPTOR))
+        except ItemTooLarge:
+            if kind is not Metric:
+                raise
+            raise TooManyItems(f"Send at most {MAX_FIELDS} values in one metric.") from None
         except DecodeError as error:
             raise Malformed(f"a message cannot be decoded: {error}") from None

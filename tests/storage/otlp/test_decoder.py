@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_se
 from storage.model.records import Log
 from storage.model.span import Span
 from storage.otlp.decoder import BadTelemetry, Encoding, Signal, answer, read, refusal
-from storage.otlp.request import MAX_ITEMS
+from storage.otlp.request import MAX_ITEMS, TooManyItems
 from tests.support.otlp_bytes import as_protobuf, with_bytes
 from tests.support.otlp_requests import (
     PARENT,
@@ -852,6 +852,13 @@ def test_protobuf_at_the_address_of_another_signal_is_refused_with_the_right_one
         return
     with pytest.raises(BadTelemetry, match=f"send {resources} to /v1/{signal}"):
         read(body, path, encoding="protobuf", capture=str)
+
+
+def test_a_metric_with_too_many_points_is_refused_as_a_whole() -> None:
+    metric = with_bytes(1, b"m") + with_bytes(5, with_bytes(1, b"") * 100_001)
+    body = with_bytes(1, with_bytes(2, with_bytes(2, metric)))
+    with pytest.raises(TooManyItems, match="100000 values in one metric"):
+        read(body, "metrics", encoding="protobuf", capture=str)
 
 
 def test_as_many_spans_are_decoded_as_are_taken_at_once() -> None:
