@@ -12,6 +12,7 @@ from email.message import Message
 from io import BytesIO
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request
 
 from slack_sdk import WebClient
@@ -24,6 +25,13 @@ RATE_LIMITED = b'{"ok": false, "error": "ratelimited"}'
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def _is_web_socket(value: Any) -> bool:
+    try:
+        return _is_text(value) and urlsplit(value).scheme in ("ws", "wss")
+    except ValueError:  # Brackets that hold no address.
+        return False
 
 
 def _is_object(value: Any) -> bool:
@@ -49,7 +57,7 @@ def _are_objects_with(key: str) -> Callable[[Any], bool]:
 
 
 CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "apps.connections.open": ("url", _is_text),
+    "apps.connections.open": ("url", _is_web_socket),
     "auth.test": ("user_id", _is_text),
     "bots.info": ("bot", _is_object_with("id")),
     "chat.postEphemeral": ("message_ts", _is_text),
@@ -77,9 +85,10 @@ CONTENTS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 TIME_STAMP = re.compile(r"\d+(\.\d+)?")
 
 KINDS: Mapping[str, type] = {
-    **dict.fromkeys(("error", "name", "team_id", "text", "thread_ts", "bot_id"), str),
+    **dict.fromkeys(("app_id", "bot_id", "error", "name", "team_id", "text", "thread_ts"), str),
+    "next_cursor": str,
     **dict.fromkeys(("bot_profile", "edited", "enterprise_user", "metadata", "profile"), dict),
-    **dict.fromkeys(("attachments", "blocks", "errors", "files"), list),
+    **dict.fromkeys(("attachments", "blocks", "errors", "files", "messages", "warnings"), list),
     "response_metadata": dict,
 }
 """The types of fields of an answer, and of the objects in its contents. An empty value may have
@@ -157,9 +166,9 @@ def _check_contents(answer: dict[str, Any], method: str) -> None:
     # Of other methods nothing is read but the cursor in `response_metadata`.
     name, is_well = CONTENTS.get(method, ("response_metadata", lambda value: True))
     wrong = [] if is_well(answer.get(name)) or not answer["ok"] else [name]
-    wrong += _of_another_kind(answer)
     contents = answer.get(name) if answer["ok"] else None
-    for each in contents if isinstance(contents, list) else [contents]:
+    inner = contents if isinstance(contents, list) else [contents]
+    for each in (answer, answer.get("response_metadata"), *inner):
         wrong += _of_another_kind(each) if isinstance(each, dict) else ()
     if wrong:
         raise SlackUnwell(f"Slack's answer to {method} has no {wrong[0]} that can be read.")

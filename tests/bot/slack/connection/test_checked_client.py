@@ -133,6 +133,24 @@ def test_no_caller_reads_an_answer_without_its_contents(
 
 
 @pytest.mark.parametrize(
+    "more",
+    [
+        {"url": "https://login.example"},
+        {"url": "wss://[half"},
+        {"url": "wss://a.example", "response_metadata": {"messages": 5}},
+        {"url": "wss://a.example", "response_metadata": {"next_cursor": ["x"]}},
+    ],
+    ids=str,
+)
+def test_no_connection_is_opened_where_there_can_be_none(
+    more: Mapping[str, Any], sandbox: Sandbox, settings: Settings, secrets: OwnSecrets
+) -> None:
+    sandbox.faults.answer("apps.connections.open", json.dumps({"ok": True, **more}))
+    with pytest.raises(SlackUnwell):
+        client_without_retries(settings, secrets).apps_connections_open(app_token="xapp-1")
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         {},
