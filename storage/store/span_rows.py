@@ -35,10 +35,11 @@ SPAN_FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS)
 TEXT_FIELDS = ("name", "text", "error_message", "scope")
 NAME_FIELDS = (
     *("platform", "channel", "thread_ts", "message_ts", "user", "agent", "team"),
-    *("configured_provider", "provider", "model", "decision", "reason", "error_type"),
+    *("configured_provider", "provider", "model", "cost_source", "decision", "reason"),
+    "error_type",
 )
 """Texts by which traces and statistics are looked up."""
-KEPT_FIELDS = ("audience", "cost_source")
+KEPT_FIELDS = ("audience",)
 """Texts that are only made storable: who may see a span never changes."""
 
 _plain_values = attrgetter(*PLAIN_FIELDS)

@@ -33,7 +33,7 @@ def across_from_the_end(cut: int) -> str:
     "column",
     [
         *("agent", "provider", "configured_provider", "model", "decision", "reason", "error_type"),
-        *("platform", "channel", "user", "text", "error_message"),
+        *("platform", "channel", "user", "text", "error_message", "cost_source"),
     ],
 )
 def test_columns_are_searched(observability: Observability, column: str) -> None:
