@@ -171,6 +171,8 @@ CHOSEN = (
     r"[ \t](?:-u|--user(?:name)?)[ =]?\S+[ \t](?:[^\n|;&]*?[ \t])?"
     r"-[pPw][ \t]*(?P<secret>[^\s\"'|;&<>-][^\s\"'|;&<>]*)",
     rf"{_EDGE}AUTH[ \t]+(?:\w+[ \t]+)?(?P<secret>[^\s<\"'\\]+)",  # Redis
+    # A cookie. What has no `=` is the name of a file.
+    rf"{_EDGE}curl[ \t](?:{_GAP})?(?:-b|--cookie)[ \t=]*[\"']?[\w.-]+=(?P<secret>[^\s\"';]+)",
     # IMAP, IRC and bots
     r"(?:^|\s)(?:[A-Za-z]?\d{1,4}[ \t]+LOGIN|(?:imap|smtp|ftp)[ \t]+login|/login)[ \t]+"
     r"[\w.@+-]+[ \t]+" + _ARGUMENT,

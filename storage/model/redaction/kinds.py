@@ -16,6 +16,8 @@ KINDS: Mapping[str, Sequence[str]] = {
         r"S[UANOCX][A-Z2-7]{56}",  # NATS
         r"RWRTY0Iy[A-Za-z0-9+/=]{60,}",  # minisign
         r"edsk[1-9A-HJ-NP-Za-km-z]{50,}",  # Tezos
+        r"[tuvxyz]prv[1-9A-HJ-NP-Za-km-z]{100,}",  # Bitcoin: a wallet, and a single key
+        r"5[HJK][1-9A-HJ-NP-Za-km-z]{49}",
     ),
     "slack_token": (
         r"xoxd-[A-Za-z0-9%+/_=-]{8,}",  # A cookie, URL-encoded.

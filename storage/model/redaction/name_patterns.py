@@ -78,8 +78,8 @@ SIGN = (
     r"|[\"'],[ \t]*[bfr]?[\"']"  # ("password", "…")
     r"|[ \t]+(?:string|str)[ \t]*:?="  # Go: password string = "…"
 )
-# Markup with which a value begins.
-OPENING = r"[ \t]*(?:[*_~`|]{1,3}|<(?:b|i|code|em|strong|string|value|pre|kbd|tt)>|<!\[CDATA\[)*"
+# Markup with which a value begins, or with which its name ends after the colon.
+OPENING = r"[ \t]*(?:[*_~`|]{1,3}|</?(?:b|i|code|em|strong|string|value|pre|kbd|tt)>|<!\[CDATA\[)*"
 
 NAMED = (
     rf"(?i:(?:(?P<password>{PASSWORD})|(?P<header>{HEADER})|(?P<key>{KEY})){SUFFIX}"

@@ -327,6 +327,10 @@ def test_the_end_of_a_text_has_no_half_of_a_secret() -> None:
         ("env: [{name: API_TOKEN, value: Y9FmLgChnN4A4PVJU0V0}]", "Y9FmLgChnN4A"),
         ("stringData:\n  a: 'x'\n  admin: Y9F-mLgC!hnN4A\nkind: Secret", "mLgC!hnN4A"),
         ("Authorization: Negotiate YIIFmLgChnN4A4PVJU0V0OMq2KwFLp3kP", "YIIFmLgChnN4A"),
+        ("<b>Password:</b> Tr0ub4dor&3x@y", "Tr0ub4dor"),
+        ('curl -b "sid=zK9!vQ2mLp7w" https://a.example', "zK9!vQ2mLp7w"),
+        ("xprv9s21ZrQH143K" + "3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPq" * 3, "3QTDL4LXw2F7"),
+        ("imported 5Kb8kLf9zgWQnogidDA76MzPL6TsZZY36hWXMssSzNydYXYB9KF", "5Kb8kLf9zgWQ"),
         ("printf '%s' Y9FmLgChnN4A | docker login --password-stdin", "Y9FmLgChnN4A"),
     ],
 )
@@ -338,6 +342,8 @@ def test_unusual_places_and_languages_are_known(text: str, secret: str) -> None:
     "text",
     [
         "Das Passwort ist abgelaufen",
+        "<label>Password:</label> <i>required</i>",
+        "curl -b cookies.txt -c cookies.txt -b theme=dark https://a.example",
         "パスワードは8文字以上必要です",
         "cookie: consent banner is broken",
         '"jsonwebtoken": "^9.0.2"',
