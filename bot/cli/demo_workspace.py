@@ -1,5 +1,6 @@
 """Start the workspace of a demo, and keep it open with its page."""
 
+import os
 import signal
 import webbrowser
 from collections.abc import Callable
@@ -25,8 +26,9 @@ class Stay:
         try:
             return Sandbox.start(read_manifest(), port=self.port if self.keep else 0)
         except OSError as error:
+            reason = os.strerror(error.errno or 0)  # Its own text repeats the address.
             raise ConfigurationError(
-                f"Port {self.port} cannot be used ({error.strerror}): close the other demo, "
+                f"Port {self.port} cannot be used ({reason}): close the other demo, "
                 f"or choose another with --port {self.port + 1}; 0 is any free one."
             ) from error
 

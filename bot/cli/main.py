@@ -156,11 +156,13 @@ def _run(arguments: list[str], typed: list[str]) -> int:
 
 def _explained(error: Exception) -> str:
     """Say what caused an error that no command expects; nothing if it is a fault of ours."""
-    from storage.database.error_causes import KNOWN, cause_of
+    from storage.database.error_causes import KNOWN, LOCKED, cause_of
 
     cause = cause_of(error)
     if cause in KNOWN:
         advice = "run tracebot health, which shows more and replaces a damaged database"
+        if cause == LOCKED:
+            advice = "another process has written to it all the time: try again in a moment"
         return f"The database failed ({cause}): {advice}."
     try:
         os.getcwd()

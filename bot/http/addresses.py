@@ -1,6 +1,5 @@
 """The addresses that the bot listens on. Checking them needs no web server."""
 
-import os
 import socket
 
 EVERYWHERE = "0.0.0.0"
@@ -16,4 +15,5 @@ def listening_socket(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         # The standard library adds the address, which whoever called tells in their own words.
-        raise type(error)(error.errno, os.strerror(error.errno or 0)) from error
+        reason = (error.strerror or "").partition(" (while ")[0]
+        raise type(error)(error.errno, reason) from error

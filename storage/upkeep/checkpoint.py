@@ -38,6 +38,8 @@ class CheckpointResult:
         if self.left:
             return "Litestream replicates the database and moves its log by itself"
         done = f"{self.checkpointed_pages} of {self.log_pages} pages are in the database"
+        if self.checkpointed_pages == self.log_pages:
+            done = "the log's file cannot be emptied"
         return f"another connection still reads or writes: {done}"
 
 

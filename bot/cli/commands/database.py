@@ -60,7 +60,10 @@ def run_checkpoint(args: Namespace, database: Database) -> int:
         )
         return DONE
     if not result.complete:
-        sys.stderr.write(f"tracebot: The checkpoint is incomplete: {result.reason}.\n")
+        sys.stderr.write(
+            f"tracebot: The checkpoint is incomplete: {result.reason}. A later one does the rest: "
+            "the bot makes one by itself, or run this again.\n"
+        )
         return FAILED
     sys.stdout.write(f"{result.checkpointed_pages} pages are now in the database.\n")
     return DONE

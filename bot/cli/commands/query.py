@@ -54,7 +54,8 @@ def run_query(options: QueryOptions) -> int:
         platform="cli",
         busy_timeout_ms=settings.busy_timeout_ms,
     ) as observability:
-        timer = threading.Timer(options.timeout_s or 0, cancellation.cancel, ["timeout"])
+        limit_s = options.timeout_s or 0
+        timer = threading.Timer(limit_s, cancellation.cancel, [f"--timeout {limit_s:g}"])
         timer.daemon = True
         if options.timeout_s is not None:
             timer.start()
@@ -80,7 +81,8 @@ def _questions(
     for text in options.texts:
         named = addressed(sys.stdin.read() if text == "-" else text, roster.names)
         if not named.prompt:
-            raise UsageError(f'{text!r} has no question: write "@{roster.default} what is new?"')
+            place = "stdin" if text == "-" else repr(text)
+            raise UsageError(f'{place} has no question: write "@{roster.default} what is new?"')
         asked = named.agents or (roster.default,)
         if named.misses:
             sys.stderr.write(f"tracebot: {missed_message(named.misses, asked)}\n")

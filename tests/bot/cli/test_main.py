@@ -292,7 +292,7 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
         (["lss"], 2, "did you mean ls?"),
         (["ls", "--agnt", "x"], 2, "--agnt"),
         (["ls", "--status", "bad"], 2, "choose from"),
-        (["ls", "--since", "yesterday"], 2, "write 30m, 24h, 7d or 2w"),
+        (["ls", "--since", "soon"], 2, "write 30m, 24h, 7d or 2w"),
         (["ls", "--limit", "0"], 2, "write a number, such as 50"),
         (["ls", "--cursor", "x"], 2, "cursor"),
         (["why"], 2, "LINK"),
@@ -405,7 +405,7 @@ def test_a_locked_database_is_reported_in_one_sentence(recorded: Path) -> None:
     holder.rollback()
     holder.close()
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert "The database failed (locked)" in result.stderr
+    assert "The database failed (locked): another process has written to it" in result.stderr
 
 
 def test_checkpoint_says_what_blocks_it(recorded: Path) -> None:
@@ -416,9 +416,16 @@ def test_checkpoint_says_what_blocks_it(recorded: Path) -> None:
         pass
     blocked = tracebot(recorded, "checkpoint", "--truncate")
     assert blocked.returncode == 1
-    assert "another connection still reads or writes" in blocked.stderr
+    assert "another connection still reads or writes: 0 of " in blocked.stderr
+    assert "run this again" in blocked.stderr
     reader.rollback()
     reader.close()
+    writer = connect(recorded)
+    writer.begin()
+    blocked = tracebot(recorded, "checkpoint", "--truncate")
+    assert "the log's file cannot be emptied" in blocked.stderr
+    writer.rollback()
+    writer.close()
     assert tracebot(recorded, "checkpoint", "--truncate").returncode == 0
 
 

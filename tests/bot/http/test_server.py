@@ -44,8 +44,15 @@ def test_a_request_sent_before_the_start_is_answered_after_it() -> None:
 
 
 def test_a_port_that_is_taken_is_an_error_of_the_caller() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError) as refused:
         WebServer(WEB, host="127.0.0.1", port=taken.getsockname()[1])
+    assert refused.value.strerror == "Address already in use"
+
+
+def test_a_host_without_an_address_is_told_as_the_resolver_does() -> None:
+    with pytest.raises(OSError) as refused:
+        WebServer(WEB, host="nowhere.invalid", port=0)
+    assert refused.value.strerror.endswith(("not known", "name resolution"))
 
 
 def test_a_request_that_hangs_is_cut_off_when_the_server_stops(

@@ -119,8 +119,16 @@ def test_the_question_may_come_from_stdin(
 def test_the_timeout_stops_the_agents(capsys: pytest.CaptureFixture[str]) -> None:
     assert tracebot(["query", "@slow hello", "--timeout", "0.5", "--json"]) == 1
     (slow,) = json.loads(capsys.readouterr().out)["answers"]
-    assert slow["error"]["type"] == "cancelled"
+    assert slow["error"] == {"type": "cancelled", "message": "Stopped by --timeout 0.5."}
     assert slow["duration_ms"] < 30_000
+
+
+def test_an_empty_stdin_is_named_as_such(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert tracebot(["query", "-"]) == 2
+    assert "stdin has no question" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
