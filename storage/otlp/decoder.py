@@ -96,8 +96,18 @@ def read(
             scope = Scope(resource, sent_scope, capture, request)
             _add(telemetry, signal, resource, scope, items)
     except Malformed as error:
-        raise BadTelemetry(f"The body is not valid OTLP {signal} in {encoding}: {error}.") from None
+        why = _mistaken(body, encoding) or error
+        raise BadTelemetry(f"The body is not valid OTLP {signal} in {encoding}: {why}.") from None
     return telemetry
+
+
+def _mistaken(body: bytes, encoding: Encoding) -> str | None:
+    """Return what to tell a sender whose headers name another form than the body has."""
+    if body.startswith(b"\x1f\x8b"):
+        return "it is compressed, send Content-Encoding: gzip"
+    if encoding == "protobuf" and body.lstrip().startswith(b"{"):
+        return "it is JSON, send Content-Type: application/json"
+    return None
 
 
 def _add(

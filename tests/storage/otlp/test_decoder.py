@@ -1,6 +1,7 @@
 """OTLP's bytes become our values: every dialect, both encodings, and whatever else may come."""
 
 import contextlib
+import gzip
 import json
 from typing import Any
 
@@ -813,6 +814,22 @@ def test_where_all_is_well_the_answer_is_empty() -> None:
 )
 def test_what_cannot_be_read_is_refused(body: bytes, encoding: Encoding) -> None:
     with pytest.raises(BadTelemetry):
+        read(body, "traces", encoding=encoding, capture=str)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "told"),
+    [
+        (b'{"resourceSpans": []}', "protobuf", "Content-Type: application/json"),
+        (b"\n{}", "protobuf", "Content-Type: application/json"),
+        (gzip.compress(b"{}"), "json", "Content-Encoding: gzip"),
+        (gzip.compress(b""), "protobuf", "Content-Encoding: gzip"),
+    ],
+)
+def test_who_sends_another_form_than_the_headers_say_is_told(
+    body: bytes, encoding: Encoding, told: str
+) -> None:
+    with pytest.raises(BadTelemetry, match=told):
         read(body, "traces", encoding=encoding, capture=str)
 
 
