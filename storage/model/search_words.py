@@ -64,7 +64,8 @@ class SearchWords:
         words = list(dict.fromkeys(text.split()))
         if len(words) > MOST_WORDS or len(text) > MOST_CHARACTERS:
             raise BadSearch(
-                f"That is too long for a search: give at most {MOST_WORDS:,} different words."
+                f"That is too long for a search: give at most {MOST_WORDS:,} different words, with "
+                f"{MOST_CHARACTERS:,} characters together."
             )
         self._words = [found for word in words if (found := tokens(word))]
         if not self._words:

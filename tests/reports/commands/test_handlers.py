@@ -444,6 +444,23 @@ def test_a_search_that_is_too_long_gets_a_sentence(database: Database) -> None:
             answer(parse(PARSER, ["search", *words]), database=database, viewer=Viewer(), now=NOW)
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["x" * 5_000], "help"),
+        (["errors", *map(str, range(1_900))], "write errors resolve ID"),
+        (["stats", "--by", "q" * 4_000], "choose from"),
+        (["show", "a" * 5_000], "digits"),
+    ],
+)
+def test_a_mistake_is_not_repeated_at_any_length(
+    database: Database, words: list[str], advice: str
+) -> None:
+    with pytest.raises(UsageError, match=advice) as raised:
+        answer(parse(PARSER, words), database=database, viewer=Viewer(), now=NOW)
+    assert len(str(raised.value)) < 1_000
+
+
 def test_the_case_of_a_time_zone_does_not_matter() -> None:
     shell, _ = build_parser(prog="tracebot", shell=True)
     assert parse(shell, ["stats", "--zone", "europe/berlin"]).zone == "Europe/Berlin"
