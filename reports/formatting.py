@@ -172,8 +172,12 @@ def of_period(since: int, until: int, words: str) -> str:
     """Format the period that somebody asked for: `of the last 7 days`, `since 2026-11-20`."""
     if not words or is_duration(words):
         return f"of the {period(since, until)}"
-    shown = words.capitalize() if words in WEEKDAYS else words.replace("T", " ")
-    return f"since {shown}"
+    return f"since {beginning(words)}"
+
+
+def beginning(words: str) -> str:
+    """Format a word of `--since` that is a day or a time: `Monday`, `2026-11-20 14:00`."""
+    return words.capitalize() if words in WEEKDAYS else words.replace("T", " ")
 
 
 def nothing_in(since: int, until: int, what: str) -> str:

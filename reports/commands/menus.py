@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reports.commands.filters import DEFAULTS, STATUSES, filter_words
 from reports.commands.parser import LIMITS
-from reports.formatting import plain
+from reports.formatting import beginning, plain
 from reports.units import is_duration
 from reports.views.trace_list import Choice, Menu
 from storage.model.filters import Filters
@@ -56,7 +56,9 @@ def menus(args: Namespace, agents: Iterable[str]) -> tuple[Menu, ...]:
 def _label(period: str | None) -> str:
     if period is None:
         return "Any time"
-    return PERIODS.get(period, f"{'Last' if is_duration(period) else 'Since'} {period}")
+    if is_duration(period):
+        return PERIODS.get(period, f"Last {period}")
+    return f"Since {beginning(period)}"
 
 
 def _choices(

@@ -34,6 +34,8 @@ def refusal(message: str, prog: str) -> UsageError:
         program, first, *_ = [*prog.split(), ""]
         if argument == "COMMAND" and first.startswith("-"):
             return before_command(program, first)
+        if argument == "COMMAND" and program != "tracebot" and word in SHELL_ONLY:
+            return UsageError(f"{word} works only in a shell: tracebot {word}.", word=word)
         if argument == "COMMAND":
             return UsageError(
                 f"{word} is not a command: {_command_like(word, choices, prog.split()[0])}",
@@ -80,6 +82,12 @@ ELSEWHERE = {
 }
 """Commands of other tools, and what does the same here."""
 
+SHELL_ONLY = (
+    *("run", "query", "agents", "import", "init", "serve", "collect", "demo", "doctor"),
+    *("checkpoint", "clean", "backup", "restore", "move", "rehearse", "completion"),
+)
+"""The commands that Slack does not have."""
+
 SQL = ("sql", "sqlite", "sqlite3", "db", "database", "datasette")
 
 
@@ -113,8 +121,8 @@ def option_like(word: str, parser: Parser, command: str | None) -> str | None:
     """Return the option of a command that somebody probably meant."""
     import difflib
 
-    if not word.startswith("-"):
-        return None
+    if not word.startswith("-"):  # `stats by agent`
+        return word if f"--{word}" in _options(parser, command) else None
     # Without the dashes, which would make all short options alike.
     options = [each[2:] for each in _options(parser, command) if each.startswith("--")]
     name = word.partition("=")[0].lstrip("-")

@@ -300,6 +300,11 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def _has_in_shell(command: str | None, word: str) -> bool:
+    parser, _ = build_parser(prog="tracebot", shell=True, only=command)
+    return word.startswith("--") and option_like(word, parser, command) == word[2:]
+
+
 def _refuse_number(words: Sequence[str]) -> None:
     """Refuse `ls -5`, which other tools have for `-n 5`, and which would be searched for."""
     for word in words:
@@ -322,6 +327,10 @@ def _take_rest(rest: Sequence[str], args: argparse.Namespace, parser: Parser) ->
             close = option_like(word, parser, args.command)
             if word == f"--{close}":
                 raise before_command(parser.prog, word, args.command)
+            if parser.prog != "tracebot" and _has_in_shell(args.command, word):
+                raise UsageError(
+                    f"{word} works only in a shell: tracebot {args.command} {word}.", word=word
+                )
             if left_out := option_left_out(word, parser, args.command):
                 raise left_out
             more = f"see {' '.join(filter(None, (parser.prog, 'help', args.command)))}."

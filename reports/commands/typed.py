@@ -22,7 +22,7 @@ INVISIBLE = re.compile(r"[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u20
 DASH = re.compile(r"(?<!\S)(?:[—–―‒−‐‑－]{1,2}|-[—–―‒−])(?=[^\W\d])")
 """A dash before an option: phones make one of `--`."""
 
-COMMAND = ("/trace", "tracebot")
+COMMAND = ("$", "/trace", "tracebot")
 """Comes along when a whole line is pasted behind `/trace`."""
 
 DATE = re.compile(r"(?:^|\s)(?:--since[= ]|since[:：])\d{4}-\d\d-\d\d$", re.IGNORECASE)
@@ -54,7 +54,7 @@ READING = frozenset(
 def split_slack(text: str) -> list[str]:
     """Split the text of a slash command into arguments. Raises `UsageError`."""
     plain = SPACES.sub(" ", INVISIBLE.sub("", storable(text))).translate(QUOTES)
-    plain = ESCAPED.sub(_inside, DASH.sub("--", plain))
+    plain = ESCAPED.sub(_inside, DASH.sub("--", plain.strip(" `")))  # It was shown as code.
     try:
         words = shlex.split(APOSTROPHE.sub(KEPT, plain))
     except ValueError:
@@ -64,7 +64,7 @@ def split_slack(text: str) -> list[str]:
     words = [word.replace(KEPT, "'") for word in words]
     if "#" in words:  # A command pasted with the comment that explains it.
         del words[words.index("#") :]
-    if words and words[0].lower() in COMMAND:
+    while words and words[0].lower() in COMMAND:
         del words[0]
     if not words or {"-h", "--help"} & set(words):
         return ["help"]

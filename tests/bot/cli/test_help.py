@@ -16,7 +16,8 @@ from bot.cli.help import GROUPS, commands_of
 from bot.cli.main import tracebot
 from bot.cli.man_page import man_page
 from bot.cli.parser import parser_for, shell_parser
-from reports.commands.parser import parse
+from reports.commands.mistakes import SHELL_ONLY
+from reports.commands.parser import build_parser, parse
 from storage import Observability
 from storage.database.connect import connect
 from storage.recovery.backup import backup
@@ -166,6 +167,11 @@ def test_each_example_runs(
     doctor = command == "doctor"  # Which finds no tokens of Slack here.
     assert code == 0 or unknown or doctor, shown.out + shown.err
     assert "Traceback" not in shown.err
+
+
+def test_slack_knows_which_commands_only_a_shell_has() -> None:
+    _, commands = build_parser(prog="/trace", shell=False)
+    assert {*SHELL_ONLY} == set(COMMANDS) - set(commands.choices)
 
 
 @pytest.mark.parametrize("line", ["help ls", "ls -h", "--version", "completion bash"])

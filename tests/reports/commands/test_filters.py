@@ -266,6 +266,7 @@ def test_a_period_that_begins_in_the_future_is_refused() -> None:
             "Slowest traces since 2020-01-01 14:00",
             "2020-01-01T14:00",
         ),
+        ("slow since:mon", "Slowest traces since Monday", "Since Monday"),
         ("logs since:today", "Log lines since today, newest first", "--since today"),
         ("metrics since:7d", "Metrics of the last 7 days", ""),
         ("metrics x since:tue", "x since Tuesday", ""),
