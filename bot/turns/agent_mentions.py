@@ -17,7 +17,7 @@ NOT_SAID = re.compile(
     r"```.*?```"  # A block of code, on one line or more.
     r"|`[^`\n]+`"
     r"|^[ \t]*(?:&gt;|>)[^\n]*"  # A quoted line, as Slack stores it.
-    r"|\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]"
+    r"|\"[^\"\n]*\"|“[^“”\n]*”|„[^“„”\n]*[“”]"
     r"|<[^<>\n]*>",  # Slack's own mentions and links.
     re.DOTALL | re.MULTILINE,
 )
@@ -174,11 +174,12 @@ def _misses(said: str, agents: Collection[str]) -> Iterator[Miss]:
     known = {name.casefold() for name in agents} | EVERYBODY
     for word in dict.fromkeys(TAG.findall(said)):
         if word.casefold() not in known:
-            near = sorted((_distance(word.casefold(), name.casefold()), name) for name in agents)
-            if (
-                near[0][0] <= _slips(word, near[0][1])
-                and word[0].casefold() == near[0][1][0].casefold()
-            ):
+            near = sorted(
+                (_distance(word.casefold(), name.casefold()), name)
+                for name in agents
+                if word[0].casefold() == name[0].casefold() and abs(len(word) - len(name)) <= 2
+            )
+            if near and near[0][0] <= _slips(word, near[0][1]):
                 yield Miss(word, near[0][1])
 
 

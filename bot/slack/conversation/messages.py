@@ -34,7 +34,7 @@ UNSEEN = re.compile("(?<=[<@*~])\u200b|\u200b(?=[*~])")
 
 
 FENCE = re.compile(r"^(?:```+|~~~+)(.*)$", re.MULTILINE)
-OPENED = re.compile(r"(```+|~~~+)(.*)\n")
+OPENED = re.compile(r"(`{3,}(?!`)|~{3,}(?!~))(.*)\n")
 CLOSED = re.compile(r"^(```+|~~~+)\n*\Z", re.MULTILINE)
 """The fences at the beginning and at the end of parts: of code that `bot.replies.text.split` cut,
 or, which nobody can tell, of two pieces of code in one language that stood beside each other."""

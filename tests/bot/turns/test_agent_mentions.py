@@ -124,6 +124,10 @@ AGENTS = ("claude", "codex", "gemini-pro", "gpt-5.1", "echo")
         ("<https://x.example/@codex|@codex>", (), None),
         ("<@U0123456789|codex> hello", (), None),
         ("<mailto:a@codex.com|@codex>", (), None),
+        ("“say “ask @codex” to him”", (), None),
+        # In a moment, however long it is.
+        ("“" * 40_000 + "@codex", ("codex",), None),
+        ("@codex" + "x." * 20_000, (), None),
         ("it's 5\" wide, @codex?", ("codex",), None),
         ("a `b` @codex `c`", ("codex",), None),
         # Unknown names.

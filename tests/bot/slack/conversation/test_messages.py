@@ -200,6 +200,7 @@ def test_our_own_answer_is_read_whole_and_without_notes_and_buttons() -> None:
         (["````\n```\n````", "````\n```\n````"], "````\n```\n```\n````"),
         (["```\na\n```", ""], "```\na\n```\n\n"),
         (["", "```\nb\n```"], "\n\n```\nb\n```"),
+        (["~" * 12_000, "`" * 12_000], f"{'~' * 12_000}\n\n{'`' * 12_000}"),
     ],
 )
 def test_code_that_was_cut_between_two_parts_is_one_again(parts: list[str], whole: str) -> None:
