@@ -14,6 +14,7 @@ from bot.agents.models.api import (
     text,
 )
 from bot.agents.models.conversation import ChatMessage, Image
+from storage.model.token_counts import whole_usage
 
 
 def _body(request: ModelRequest) -> dict[str, object]:
@@ -63,10 +64,26 @@ def _read(event: Event, answer: ModelAnswer) -> str:
 def _read_usage(usage: Event, answer: ModelAnswer) -> None:
     if not usage:
         return
-    answer.input_tokens = count(usage.get("prompt_tokens"))
-    answer.output_tokens = count(usage.get("completion_tokens"))
+    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     details = mapping(usage.get("prompt_tokens_details"))
     answer.cached_tokens = count(details.get("cached_tokens"))
+    answer.cache_write_tokens = count(details.get("cache_write_tokens"))  # OpenRouter's name.
+    answer.input_tokens, answer.output_tokens = prompt, completion
+    if prompt is not None and completion is not None:
+        cached, written = answer.cached_tokens or 0, answer.cache_write_tokens or 0
+        total = count(usage.get("total_tokens"))
+        thoughts = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+        if thoughts is None and not cached + written:  # Gemini tells them only in the total.
+            thoughts = max((total or 0) - prompt - completion, 0)
+        # xAI, Gemini and proxies for it leave thoughts out of the completion, and bill them.
+        answer.input_tokens, answer.output_tokens = whole_usage(
+            prompt,
+            completion,
+            cached=cached,
+            written=written,
+            thoughts=thoughts or 0,
+            total=total,
+        )
     cost = usage.get("cost")
     # OpenRouter reports what it charges, in dollars.
     if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < 1e6:

@@ -117,6 +117,40 @@ def test_a_cost_that_the_api_reports_is_used(openai: ModelServer) -> None:
     assert (reply.cost, reply.cost_source) == (1_250, "reported")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "completion", "more"),
+    [
+        (10, 8, {"total_tokens": 18}),
+        (10, 8, {"total_tokens": 0}),
+        (10, 8, {"total_tokens": 18, "completion_tokens_details": {"reasoning_tokens": 5}}),
+        # xAI, and proxies for Gemini: with and without an answer beside the thoughts.
+        (10, 3, {"total_tokens": 18, "completion_tokens_details": {"reasoning_tokens": 5}}),
+        (10, 0, {"total_tokens": 18, "completion_tokens_details": {"reasoning_tokens": 8}}),
+        # Gemini itself.
+        (10, 3, {"total_tokens": 18}),
+        # A proxy whose prompt leaves out the cache.
+        (1, 8, {"total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 9}}),
+    ],
+    ids=range(7),
+)
+def test_tokens_are_those_that_are_billed(
+    openai: ModelServer, prompt: int, completion: int, more: dict[str, object]
+) -> None:
+    events = openai_events("x")
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+    events[-2]["usage"] = {**usage, **more}  # type: ignore[index]
+    openai.will(stream_of(*events))
+    reply = ask(openai)
+    assert (reply.input_tokens, reply.output_tokens) == (10, 8)
+
+
+def test_what_openrouter_writes_to_the_cache_is_told(openai: ModelServer) -> None:
+    events = openai_events("x")
+    events[-2]["usage"]["prompt_tokens_details"] = {"cache_write_tokens": 7}  # type: ignore[index]
+    openai.will(stream_of(*events))
+    assert ask(openai).cache_write_tokens == 7
+
+
 def test_an_answer_without_done_at_its_end_is_complete(openai: ModelServer) -> None:
     openai.will(stream_of(*openai_events("fine")[:-2]))
     reply = ask(openai)
