@@ -167,7 +167,7 @@ def _mentioned(value: object, depth: int) -> Iterator[str]:
 
 def without_mention(text: str, user: str) -> str:
     """Return a text of Slack's without mentions of `user`."""
-    return re.sub(rf"<@{re.escape(user)}(?:\|[^>]*)?>", "", text).strip()
+    return re.sub(rf"([*_~]?)<@{re.escape(user)}(?:\|[^>]*)?>\1", "", text).strip()
 
 
 @dataclass(frozen=True, slots=True)

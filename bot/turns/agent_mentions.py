@@ -50,7 +50,7 @@ PARTICLE = r"[:'’\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u
 """The first character of an ending that makes a name a part of the sentence, also in Finnish
 (`@codex:lle`). Han is none: in Chinese the next word begins there."""
 
-SAME = {"、": ",", "，": ",", "،": ",", "。": ".", "：": "：", "ʼ": "'", "İ": "I", "ı": "i"}
+SAME = {"、": ",", "，": ",", "،": ",", "：": "：", "ʼ": "'", "İ": "I", "ı": "i"}
 """Characters that mean the same as ASCII's; a full-width colon may have a word right behind it.
 
 Turkish writes GEMİNİ, which `re.IGNORECASE` takes for gemini and `casefold` does not.
@@ -102,8 +102,9 @@ def without_address(text: str, bot_user: str) -> str:
 
     At the beginning the words and signs that belong to the mention go, too: `@tracebot님, `.
     """
-    mention = rf"<@{re.escape(bot_user)}(?:\|[^>]*)?>"
-    text = re.sub(rf"^\s*{mention}(?:{VOCATIVE}(?!\w))?\s*(?:[,，、:：](?!/|[\w+-]+:))?", "", text)
+    mention = rf"([*_~]?)<@{re.escape(bot_user)}(?:\|[^>]*)?>\1"
+    after = r"\s*(?:[,，、:：;；。！～](?!/|[\w+-]+:))?"
+    text = re.sub(rf"^\s*{mention}(?:{VOCATIVE}(?!\w))?{after}", "", text)
     return re.sub(mention, "", text).strip()
 
 
