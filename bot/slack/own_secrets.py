@@ -2,8 +2,8 @@
 
 The tokens, the signing secret, the keys of models and the passwords that the bot itself holds are
 removed from each text on its way to Slack: as they are, and in the ways in which programs print
-them (in a URL, in JSON, in HTML, in base64 or hexadecimal, reversed). An agent that is asked to
-disguise a secret further gets it past this filter; what keeps it from the secret is its
+them (in a URL, in JSON, in HTML, in base64 or hexadecimal, reversed, in capitals). An agent that is
+asked to disguise a secret further gets it past this filter; what keeps it from the secret is its
 confinement. Redaction is told of them, too, so that none of them is recorded or logged.
 """
 
@@ -152,9 +152,10 @@ def _of_provider(provider: Provider) -> Iterator[tuple[str, str]]:
 def _forms_of(value: str) -> set[str]:
     data = value.encode()
     in_url, in_json = quote(value, safe=""), json.dumps(value)[1:-1]
+    each_in_url = "".join(f"%{byte:02x}" for byte in data)
     return {
-        *(value, value[::-1]),
-        *(in_url, in_url.lower(), quote(value)),
+        *(value, value[::-1], value.upper(), value.lower()),
+        *(in_url, in_url.lower(), quote(value), each_in_url, each_in_url.upper()),
         *(in_json, in_json.replace("/", r"\/"), json.dumps(value, ensure_ascii=False)[1:-1]),
         *(escape(value), escape(value, quote=False)),
         *(data.hex(), data.hex().upper()),

@@ -57,6 +57,9 @@ VALUES = (BOT, APP, SIGNING, COLLECTOR, PASSWORD, KEY, PASSED, "in-the-file")
 FORMS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "in a URL": lambda value: quote(value, safe=""),
+    "in a URL, each character": lambda value: "".join(f"%{byte:02X}" for byte in value.encode()),
+    "in capitals": str.upper,
+    "in small letters": str.lower,
     "in JSON": lambda value: json.dumps({"text": value}),
     "in HTML": escape,
     "in hexadecimal": lambda value: value.encode().hex(),
