@@ -15,8 +15,8 @@ from functools import cache, lru_cache
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
-from storage.model.semconv import COST_DETAILS, COST_PARTS, DOLLARS
-from storage.model.token_counts import LAST
+from storage.model.semconv import COST_DETAILS, COST_PARTS, DOLLARS, USAGE_WITH_COST
+from storage.model.token_counts import LAST, kinds_of
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider, TieredPrices
@@ -36,7 +36,7 @@ VENDORS: Mapping[str, str] = {
 }
 """Provider as OpenTelemetry or LiteLLM names it → as genai-prices does, if it would not know it."""
 
-COSTS = frozenset((*DOLLARS, *COST_DETAILS, *chain.from_iterable(COST_PARTS)))
+COSTS = frozenset((*DOLLARS, *COST_DETAILS, *USAGE_WITH_COST, *chain.from_iterable(COST_PARTS)))
 """All names of attributes with a reported cost."""
 
 UNPRICED = ("ollama", "lm_studio", "lmstudio", "vllm", "llamafile", "llama.cpp", "localai")
@@ -78,6 +78,8 @@ def take_reported_cost(attributes: MutableMapping[str, Any]) -> int | None:
     costs = [_micro_dollars(attributes.pop(name)) for name in sorted(found)]
     details = (attributes.get(name) for name in COST_DETAILS)
     costs += [_total(kinds) for kinds in details if kinds is not None]
+    for usage in (kinds_of(attributes[name]) for name in USAGE_WITH_COST if name in attributes):
+        costs.append(_total({kind: part for kind, part in usage.items() if kind.endswith("_cost")}))
     for names in COST_PARTS:
         if names[0] in attributes or names[1] in attributes:
             costs.append(_sum(attributes.get(name) for name in names))

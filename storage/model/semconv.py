@@ -207,6 +207,9 @@ DOLLARS: frozenset[str] = frozenset(
 COST_DETAILS = ("langfuse.observation.cost_details", "mlflow.llm.cost")
 """Names of a call's cost in dollars, by kind of usage, as JSON."""
 
+USAGE_WITH_COST = ("langsmith.usage_metadata", "langsmith.metadata.usage_metadata")
+"""Names of a call's tokens and costs in dollars, each by kind, as JSON: those end in `_cost`."""
+
 COST_PARTS = (
     ("gen_ai.usage.input_cost", "gen_ai.usage.output_cost"),
     ("gen_ai.cost.input_cost", "gen_ai.cost.output_cost"),

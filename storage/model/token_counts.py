@@ -70,7 +70,7 @@ def detailed_tokens(attributes: Mapping[str, Any]) -> dict[str, int]:
     """Return what attributes with tokens by kind say, by field of `Span` or conventional name."""
     found = _langfuse(attributes.get(USAGE_DETAILS))
     for name in TOKEN_DETAILS.keys() & attributes.keys():
-        counts = _counts(_flat(_kinds(attributes[name])))
+        counts = _counts(_flat(kinds_of(attributes[name])))
         kinds = TOKEN_DETAILS[name]
         found |= {kinds[kind]: tokens for kind, tokens in counts.items() if kind in kinds}
         if lasting := sum(tokens for kind, tokens in counts.items() if "ephemeral_" in kind):
@@ -86,7 +86,7 @@ def _langfuse(details: Any) -> dict[str, int]:
     excludes it, too. OpenAI's usage has its cache and thoughts in mappings of their own, which
     `input_tokens` and `prompt_tokens` include.
     """
-    kinds = _kinds(details)
+    kinds = kinds_of(details)
     counts = _counts(kinds)
     parts: dict[str, int] = {}
     for kind in kinds.values():
@@ -109,7 +109,7 @@ def _langfuse(details: Any) -> dict[str, int]:
 
 def _counts(details: Any) -> dict[str, int]:
     """Return the counts in a mapping of tokens by kind."""
-    return {name: n for name, sent in _kinds(details).items() if (n := count_of(sent))}
+    return {name: n for name, sent in kinds_of(details).items() if (n := count_of(sent))}
 
 
 def _flat(kinds: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _flat(kinds: Mapping[str, Any]) -> dict[str, Any]:
     return {**kinds, **within}
 
 
-def _kinds(details: Any) -> Mapping[str, Any]:
+def kinds_of(details: Any) -> Mapping[str, Any]:
     """Return a mapping, also from JSON or Python's form of it; an empty one from all else."""
     if isinstance(details, str):
         written = details.replace("'", '"').replace("None", "null")
