@@ -3,6 +3,7 @@
 Ctrl-C ends them with 0. The database is asked again only if somebody has written to it.
 """
 
+import select
 import shutil
 import sys
 import time
@@ -121,9 +122,15 @@ class Follower:
         return TraceListView(title="", lines=tuple(lines), traces=tuple(traces))
 
     def wait(self) -> None:
-        """Wait until somebody has written to the database, or it was replaced."""
+        """Wait until somebody has written to the database, or it was replaced.
+
+        Raises BrokenPipeError if nobody reads what is printed any more: `ls --follow | head`.
+        """
+        output = select.poll()
+        output.register(sys.stdout, 0)  # Errors are told in any case.
         while (version := self._version_now()) == self._version:
-            time.sleep(POLL_S)
+            if output.poll(POLL_S * 1_000):
+                raise BrokenPipeError
         self._version = version
 
     def _version_now(self) -> object:

@@ -1,5 +1,7 @@
 """What happens while a command runs: `--follow` and `--watch`."""
 
+import os
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -130,6 +132,19 @@ def test_it_waits_until_somebody_has_written(observability: Observability, db_pa
         record(observability, "two")
         follower.wait()  # It would not return without the second trace.
         assert news(follower) == [("two", "ok")]
+
+
+def test_it_ends_with_the_program_that_reads_it(
+    observability: Observability, db_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(observability, "one")
+    reading_end, writing_end = os.pipe()
+    with open(writing_end, "w") as pipe, following(db_path, "ls") as follower:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        os.close(reading_end)
+        with pytest.raises(BrokenPipeError):
+            follower.wait()
+        monkeypatch.undo()
 
 
 def test_a_terminal_follows_until_ctrl_c(observability: Observability, db_path: Path) -> None:
