@@ -16,7 +16,7 @@ from storage.database.base import Database
 from storage.database.connect import connect
 from storage.database.driver import Connection
 from storage.database.error_causes import DAMAGED, LOCKED, cause_of
-from storage.database.file_check import address, has_log, opening, refuse_other_files
+from storage.database.file_check import NEXT_STEP, address, has_log, opening, refuse_other_files
 from storage.database.lock_files import locked
 from storage.database.migrations import HERE, HISTORY
 from storage.database.models import ProcessRow
@@ -32,6 +32,8 @@ from storage.upkeep.journal import JournalEntry, add_entry
 PAGES_A_STEP = 1_000
 ALONE_S = 1.0
 """How long to wait for other processes to close the database, in seconds."""
+
+WRITTEN = "name a file that `tracebot backup` wrote"
 
 Progress = Callable[[int, int], object]
 """Called with the number of pages copied so far and the number in all."""
@@ -115,9 +117,10 @@ def restore(
     try:
         if not refuse_other_files(source):
             problem = "is empty and not a database" if source.exists() else "does not exist"
-            raise BackupError(f"{source} {problem}: name a file that `tracebot backup` wrote.")
+            raise BackupError(f"{source} {problem}: {WRITTEN}.")
     except NotOurDatabase as error:
-        raise BackupError(f"No backup can be read: {error}") from None
+        said = str(error).replace(NEXT_STEP, f"Nothing was changed: {WRITTEN}.")
+        raise BackupError(said) from None
     refuse_other_files(path)
     if not database.is_closed():
         database.close()
