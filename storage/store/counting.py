@@ -10,8 +10,9 @@ so that their order, and the requests and processes that brought them, do not ma
 - Spans with the same response id, the same tokens and overlapping times report the same call. The
   innermost of them owns it, and the innermost that was told the cost owns that. Servers that repeat
   their ids do so for calls that follow each other.
-- An estimated cost is as much the span's own as the tokens that no span below it has priced. It is
-  nothing if a span above reports less than those below it together: that one was told the price.
+- An estimated cost is as much the span's own as the tokens that no span below it has priced, if
+  those below report tokens. It is nothing if a span above reports less than those below it
+  together: that one was told the price.
 - A span whose parent is not known is a root. A ring begins with its earliest span.
 """
 
@@ -149,7 +150,7 @@ def _own(node: Node, below: Amounts) -> Figures:
         for figure, amount in zip(figures, below, strict=False)
     ]
     tokens = (figures[0] or 0) + (figures[1] or 0)
-    if node.estimated and (cost := figures[COST]) is not None and tokens:
+    if node.estimated and (cost := figures[COST]) is not None and tokens and any(below[:2]):
         unpriced = (exceeding[0] or 0) + (exceeding[1] or 0) + below[UNPRICED]
         exceeding[COST] = cost * min(unpriced, tokens) // tokens
     return (exceeding[0], exceeding[1], exceeding[2], exceeding[3])

@@ -118,6 +118,8 @@ def test_an_estimate_counts_for_the_tokens_that_nothing_below_has_priced() -> No
     assert total(agent, priced)[3] == 400
     assert total(agent, unpriced)[3] == 900
     assert total(agent, half)[3] == 650
+    assert total(agent, span(2, 1, cost=400))[3] == 900
+    assert total(agent, span(2, 1, cost=1_000))[3] == 1_000
 
 
 def test_an_estimate_gives_way_to_a_lower_cost_that_a_span_above_was_told() -> None:
