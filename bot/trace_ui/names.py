@@ -101,7 +101,8 @@ def key_names(names: Names, directory: Directory, sight: Sight) -> Callable[[str
 
 def _channel_name(channel: str, directory: Directory, sight: Sight) -> str:
     try:
-        facts = directory.channel(channel)
+        # The bot's own channels were listed to know what may be seen: 30 calls fewer.
+        facts = directory.own_channels().get(channel) or directory.channel(channel)
         # A private channel has no name for those who are not in it.
         if not sight.may_see_in(channel):
             return channel

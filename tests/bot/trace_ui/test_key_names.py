@@ -19,9 +19,12 @@ def test_statistics_name_users_and_channels(
     for channel in (general, plans, direct):
         asked(sandbox, observability, alice, channel, "hello")
     assert "@alice" in ask(sandbox, alice, general, "stats --by user")
+    before = len(sandbox.calls("conversations.info"))
     by_channel = ask(sandbox, alice, general, "stats --by channel")
     assert "#general" in by_channel
     assert "#plans" in by_channel
+    # The channels' names came with the list of the bot's channels, which has no direct messages.
+    assert len(sandbox.calls("conversations.info")) - before <= 1
     assert "direct messages" in by_channel
     assert direct.id not in by_channel
     bob = sandbox.add_user("bob")
