@@ -21,8 +21,8 @@ NOT_SAID = re.compile(
     r"|<[^<>\n]*>",  # Slack's own mentions and links.
     re.DOTALL | re.MULTILINE,
 )
-ITALICS = re.compile(r"(?<!\w)_+|_+(?![\w@])", re.ASCII)
-"""Slack's marks around words; no name begins or ends so."""
+ITALICS = r"(?<!\w)_+|_+(?![\w@])"
+"""Slack's marks around words."""
 
 BLANK = "\ufffc"
 
@@ -88,9 +88,8 @@ def addressed(text: str, agents: Collection[str]) -> Addressed:
     """
     if not agents:
         return Addressed((), text.strip())
-    said = "".join(map(_plain, text))
-    for unsaid in (NOT_SAID, ITALICS):
-        said = unsaid.sub(lambda match: BLANK * len(match.group()), said)
+    said = NOT_SAID.sub(lambda match: BLANK * len(match.group()), "".join(map(_plain, text)))
+    said = _without_italics(said, agents)
     said = _with_commas(said, agents)
     start = _salutation(said, agents)
     named = dict.fromkeys([*_names(said[:start], agents), *_tagged(said[start:], agents)])
@@ -136,9 +135,18 @@ def _salutation(said: str, agents: Collection[str]) -> int:
     return match.end() if match else 0
 
 
+def _without_italics(said: str, agents: Collection[str]) -> str:
+    """Take out underscores around words; the name of an agent may end with one."""
+
+    def blank(match: re.Match[str]) -> str:
+        return match.group() if match.group().strip("_") else BLANK * len(match.group())
+
+    return re.sub(rf"{_any_of(agents)}|{ITALICS}", blank, said, flags=re.IGNORECASE | re.ASCII)
+
+
 def _with_commas(said: str, agents: Collection[str]) -> str:
     """Put a comma in place of other signs between mentions of agents: `@claude/@codex`."""
-    name = rf"@(?:{'|'.join(map(re.escape, sorted(agents, key=len, reverse=True)))})"
+    name = rf"@(?:{_any_of(agents)})"
     several = rf"{BEFORE_TAG}{name}(?:\s*{JOINED}\s*{name})+(?!{W}|[@/-]|\.{W})"
 
     def commas(match: re.Match[str]) -> str:
@@ -159,8 +167,11 @@ def _tagged(said: str, agents: Collection[str]) -> Iterator[str]:
 
 def _alternatives(agents: Collection[str]) -> str:
     """Match any of the names, the longest first; no beginning of a longer word, nor `codex's`."""
-    names = "|".join(re.escape(name) for name in sorted(agents, key=len, reverse=True))
-    return rf"(?:{names})(?!{W}|[@/-]|\.{W})(?:(?={ENDING})|(?!['’]\w))"
+    return rf"(?:{_any_of(agents)})(?!{W}|[@/-]|\.{W})(?:(?={ENDING})|(?!['’]\w))"
+
+
+def _any_of(agents: Collection[str]) -> str:
+    return "|".join(map(re.escape, sorted(agents, key=len, reverse=True)))
 
 
 def _found(pattern: str, said: str, agents: Collection[str]) -> Iterator[str]:

@@ -220,6 +220,11 @@ def test_names_that_differ_only_in_case_are_told_apart_where_they_can_be() -> No
     assert addressed("@CLAUDE hello", both).agents in {("Claude",), ("claude",)}
 
 
+def test_a_name_may_end_with_the_mark_of_italics() -> None:
+    assert addressed("@my_ hello", ("my_", "my")) == Addressed(("my_",), "hello")
+    assert addressed("_@my_ hello_", ("my",)).agents == ("my",)
+
+
 def test_without_agents_nobody_is_named() -> None:
     assert addressed(" @codex hello ", ()) == Addressed((), "@codex hello")
 
