@@ -151,7 +151,7 @@ class RecordingSpan:
         self.started_at = now
         if started_at is not None and (instant := instant_of(started_at)) is not None:
             if -SKEW_NS <= now - instant <= LONG_AGO_NS:
-                self._monotonic -= now - instant
+                self._monotonic -= max(now - instant, 0)
                 self.started_at = instant
             else:  # As of a library that gives seconds.
                 self.attributes[CLOCK] = instant
@@ -222,20 +222,25 @@ class RecordingSpan:
         # Of two threads that end it at once both may pass: `advance` takes only one end.
         if self.ended_at is not None:
             return
-        instant = None if end_time is None or CLOCK in self.attributes else instant_of(end_time)
-        if instant is not None and instant > time.time_ns() + SKEW_NS:
-            self.attributes[CLOCK_END] = instant
-            instant = None
-        if instant is None:
-            self.duration_ns = max(time.perf_counter_ns() - self._monotonic, 0)
+        if end_time is None:
+            self.duration_ns = time.perf_counter_ns() - self._monotonic
         else:
-            self.duration_ns = max(instant - self.started_at, 0)
+            self.duration_ns = self._length_to(end_time)
         if self.status == "running":
             self.status = "ok"
         # Last: the writer takes a span with an end as complete.
         self.ended_at = self.started_at + self.duration_ns
         if self.state is not _QUEUED:  # Otherwise its start, still queued, brings the end.
             self._sink(self)
+
+    def _length_to(self, end_time: object) -> int:
+        """Return how long the span took until an end that a library gives, or until now."""
+        instant = None if CLOCK in self.attributes else instant_of(end_time)
+        if instant is not None:
+            if instant <= time.time_ns() + SKEW_NS:
+                return max(instant - self.started_at, 0)
+            self.attributes[CLOCK_END] = instant
+        return time.perf_counter_ns() - self._monotonic
 
     @never_raises("An event of a span")
     def add_event(

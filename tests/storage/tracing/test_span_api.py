@@ -203,6 +203,16 @@ def test_a_span_whose_library_gives_impossible_times_has_those_of_the_clock(
     assert found.attributes.get("tracebot.clock.sent_at") == (start and int(start))
 
 
+def test_a_span_that_begins_a_moment_ahead_takes_no_negative_time(
+    observability: Observability,
+) -> None:
+    ahead = time.time_ns() + 30 * 10**9
+    observability.start_span("work", started_at=ahead).end()
+    found = stored(observability)
+    assert found.started_at == ahead and found.duration_ns is not None
+    assert 0 <= found.duration_ns < 30 * 10**9
+
+
 @pytest.mark.parametrize(
     ("error", "status"), [(ValueError("no"), "error"), (KeyboardInterrupt(), "cancelled")]
 )
