@@ -76,6 +76,8 @@ def why(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
     for trace in found:
         if view := why_view(trace, trace_spans(database, trace.trace_id), line_of(trace)):
             return view
+    if not found and (gone := _removed(args.id, database, viewer)):
+        return gone
     return MessageView(
         text=f"No decision is recorded for {args.id}. The bot decides about messages in "
         "conversations that it is in, while it runs. If the message is new, try again in a few "
@@ -122,11 +124,16 @@ def _by_message(
 
 
 def removed_or_unknown(trace_id: str, database: Database, viewer: Viewer) -> View:
+    """Say that retention removed the trace, or that there is none."""
+    return _removed(trace_id, database, viewer) or not_found(trace_id)
+
+
+def _removed(trace_id: str, database: Database, viewer: Viewer) -> View | None:
     """Say that retention removed the trace, but only to those who could have seen it."""
     from storage.queries.removed_traces import removed_traces
 
     found = removed_traces(database, trace_id, audiences=viewer.audiences)
     seen = [tombstone for tombstone in found if viewer.may_see(tombstone)]
     if len(seen) != 1:
-        return not_found(trace_id)
+        return None
     return removed(seen[0], time_zone=viewer.time_zone)

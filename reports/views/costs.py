@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from storage.queries.statistics import Group, Statistics
 
 NOTHING = "No agent reported tokens or a cost."
-NO_MODEL, NO_AGENT = "unnamed model", "unnamed agent"
+NO_MODEL, NO_AGENT = "unnamed model", "no agent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

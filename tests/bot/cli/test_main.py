@@ -440,6 +440,7 @@ def test_clean_removes_old_traces_and_keeps_statistics(recorded: Path) -> None:
     assert cleaned.startswith("3 traces removed: 6 spans")
     shown = tracebot(recorded, "show", gone)
     assert (shown.returncode, "by retention" in shown.stdout) == (1, True)
+    assert "by retention" in tracebot(recorded, "why", gone).stdout
     assert tracebot(recorded, "clean", "--older-than", "30d").stdout == "No traces removed.\n"
     assert as_json(recorded, "ls", "--all")["traces"] == []
     database = connect(recorded)

@@ -132,7 +132,7 @@ def test_calls_without_an_agent_are_in_the_totals(observability: Observability) 
     view = cost(observability)
     assert [(each.key, each.input_tokens, each.cost) for each in view.agents] == [
         ("claude", 1_000, 2_000),
-        ("unnamed agent", 7, 3),
+        ("no agent", 7, 3),
     ]
 
 
