@@ -162,5 +162,5 @@ def _report(observability: Observability, error: Exception, body: dict[str, Any]
     if not isinstance(error, BoltUnhandledRequestError):
         logger.error("A request of type %s failed", body.get("type"), exc_info=error)
     elif body.get("type") == "app_rate_limited":
-        observability.count(RATE_LIMITED, "slack")
+        observability.count(RATE_LIMITED, "min")  # One for each minute.
     return BoltResponse(status=200)

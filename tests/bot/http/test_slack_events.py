@@ -237,13 +237,14 @@ def test_a_signed_request_of_an_unknown_type_is_accepted(
 
 
 def test_withheld_events_are_shown_in_health(
-    url: str, sandbox: Sandbox, observability: Observability
+    url: str, sandbox: Sandbox, observability: Observability, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = {"type": "app_rate_limited", "team_id": "T1", "minute_rate_limited": 1_518_467_820}
     body = json.dumps({**content, "api_app_id": "A1", "token": "x"}).encode()
     assert post(url, body, signed(sandbox, body)).status_code == 200
     assert observability.flush()
     assert health(observability.database, now=time.time_ns()).rate_limited == 1
+    assert "Slack withheld events for 1 min: the workspace" in caplog.text
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(
