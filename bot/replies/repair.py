@@ -25,7 +25,7 @@ from bot.replies.posted import (
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.errors import SLACK_ERRORS, error_code, in_doubt, is_gone, is_unanswered, retry_after
 from bot.slack.own_deletions import OwnDeletions
-from bot.slack.reactions import FAILED, READ, STOPPED, WAITING
+from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
 from reports.render.block_kit import escape
 from storage import Observability
 from storage.coordination.leases import leased, release_lease_of_dead
@@ -297,15 +297,24 @@ class ReplyRepair:
 
     def _unmark(self, reply: UnfinishedReply) -> None:
         """Show at a message that nobody works on it any more."""
-        for name in (READ, WAITING):
-            try:
-                self._client.reactions_remove(
-                    channel=reply.channel, timestamp=reply.message_ts, name=name
-                )
-            except SLACK_ERRORS as error:
-                # Of most messages it was not shown at all.
-                if retry_after(error) is not None or in_doubt(error):
-                    raise
+        waits = self._remove(reply, WAITING)
+        self._remove(reply, READ)
+        # Its turn showed that the answer waits when that was there already.
+        if waits and (thread := self._read(reply)) is not None:
+            ended = outcome(reply, thread)
+            if ended in (DONE, FAILED):
+                self._mark(reply, ended)
+
+    def _remove(self, reply: UnfinishedReply, name: str) -> bool:
+        """Remove a reaction, and return False if it was not shown, as with most messages."""
+        where = {"channel": reply.channel, "timestamp": reply.message_ts}
+        try:
+            self._client.reactions_remove(**where, name=name)
+        except SLACK_ERRORS as error:
+            if retry_after(error) is not None or in_doubt(error):
+                raise
+            return False
+        return True
 
     def _mark(self, reply: UnfinishedReply, reaction: str) -> None:
         """Show at the question that nobody works on it any more, and how that ended."""
