@@ -114,11 +114,11 @@ DEFAULTS: Mapping[str, str] = {
 }
 """The periods of commands that have one without `since:`."""
 
-WORD = re.compile(r"(-?)([a-z]+)([:<>：＜＞])(.*)", re.IGNORECASE | re.DOTALL)
+WORD = re.compile(r"(-?)([a-z]+)([:<>=：＜＞＝])(.*)", re.IGNORECASE | re.DOTALL)
 NEXT = re.compile(rf"\s+(?=-?(?:{'|'.join(KINDS)})[:<>：＜＞])", re.IGNORECASE)
 """The space before another filter."""
 
-SIGNS = str.maketrans("：＜＞", ":<>")
+SIGNS = str.maketrans("：＜＞＝", ":<>=")
 CLOSE = 0.8
 """How similar a misspelt name is. Below that it is a word to search for, such as `error:`."""
 
@@ -175,6 +175,10 @@ def _condition(word: str) -> Condition | None:
         return None
     minus, name, sign, value = match.groups()
     name, sign = name.lower(), sign.translate(SIGNS)
+    if sign == "=":
+        if name in KINDS:
+            raise UsageError(f"{word} is not a filter: {_meant(name, value)}", word=word)
+        return None
     if name in KINDS:
         return Condition(word, name, sign, value, bool(minus))
     close = _close(name, KINDS, cutoff=CLOSE) if value else []
@@ -185,6 +189,12 @@ def _condition(word: str) -> Condition | None:
             word=word,
         )
     return None
+
+
+def _meant(name: str, value: str) -> str:
+    if KINDS[name].example:
+        return f"did you mean {name}>{value} or {name}<{value}?"
+    return f"did you mean {name}:{value}? To search for it, leave out the sign ="
 
 
 def read_filters(args: Namespace, words: Sequence[Condition]) -> None:

@@ -98,7 +98,17 @@ def test_filters_may_stand_anywhere_between_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["12:30", "https://x.slack.com/archives", "error: gone", "a<b", "x>y", "std::string"]
+    "text",
+    [
+        "12:30",
+        "https://x.slack.com/archives",
+        "error: gone",
+        "a<b",
+        "x>y",
+        "std::string",
+        "ms=5",
+        "a=b",
+    ],
 )
 def test_other_words_with_such_signs_are_searched_for(text: str) -> None:
     args = parse(PARSER, ["ls", *text.split()])
@@ -117,6 +127,9 @@ def test_other_words_with_such_signs_are_searched_for(text: str) -> None:
         ("ls feedback:good", "feedback:good", "choose from up, down"),
         ("ls cost:0.5", "cost:0.5", "write cost>0.5 or cost<0.5"),
         ("ls agent>claude", "agent>claude", "write agent:claude"),
+        ("ls agent=claude", "agent=claude", "did you mean agent:claude?"),
+        ("ls Since＝7d", "Since＝7d", "did you mean since:7d?"),
+        ("ls cost=1", "cost=1", "did you mean cost>1 or cost<1?"),
         ("ls cost>much", "cost>much", "write 0.5 or 20"),
         ("ls cost>=1", "cost>=1", "write 0.5 or 20"),
         ("ls cost>-1", "cost>-1", "write 0.5 or 20"),
