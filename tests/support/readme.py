@@ -15,7 +15,7 @@ def part(name: str) -> str:
 def alike(output: str) -> str:
     """Return an output without its ids and durations, and without empty lines."""
     for pattern, instead in (
-        (r"\b[0-9a-f]{12,32}\b", "ID"),
+        (r"\b[0-9a-f]{16}([0-9a-f]{16})?\b", "ID"),
         (r"[\d.]+ (?:µs|ms|s)\b", "TIME"),
         (r"[█·]{2,}", "BAR"),
         (r" +", " "),

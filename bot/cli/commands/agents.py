@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 
 from bot.agents.config.crewx_import import import_crewx
@@ -12,7 +11,7 @@ from bot.agents.config.status import AgentStatus, ProviderStatus, agent_statuses
 from bot.cli.agents_file import load_agents
 from bot.cli.exit_codes import DONE, FAILED
 from bot.settings import load_settings
-from reports.formatting import utc, visible
+from reports.formatting import local, utc, visible
 from storage.errors import NoDatabase, StorageError
 from storage.model.redaction import redact, redact_value
 from storage.model.trace_context import short_id
@@ -81,8 +80,8 @@ def _as_text(state: AgentStatus) -> str:
     ]
     error = state.last_error
     if error is not None:
-        at = datetime.fromtimestamp(error.started_at / 1e9).astimezone()
-        lines.append(f"  last error {at:%Y-%m-%d %H:%M}, trace {short_id(error.trace_id)}:")
+        at = local(error.started_at, "UTC")
+        lines.append(f"  last error {at} UTC, trace {short_id(error.trace_id)}:")
         lines.append(f"    {error.error_message or error.status}")
     return "\n".join(lines) + "\n"
 
