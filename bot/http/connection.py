@@ -11,6 +11,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bot.http.requests import CountRefusal
+
 MAX_CONNECTIONS = 256
 """Connections that are open at once. One more closes the one that has kept us waiting longest."""
 
@@ -33,6 +35,10 @@ RESPONSE_S = 10.0
 """How long a client may leave a response unread once the buffers are full."""
 
 
+TLS = b"\x16"
+"""How a connection begins whose client believes that we speak HTTPS."""
+
+
 class StrictParser(h11.Connection):
     """Refuses a request whose end is told in two ways.
 
@@ -51,10 +57,15 @@ class StrictParser(h11.Connection):
 
 
 class BoundedConnection(H11Protocol):
-    """One client's connection, as uvicorn's own but with limits on its time."""
+    """One client's connection, as uvicorn's own but with limits on its time.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    `refused` is told why of each request that is not HTTP, and that no application sees.
+    """
+
+    def __init__(self, *args: Any, refused: CountRefusal, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._refused = refused
+        self._first = b""
         self.conn = StrictParser(h11.SERVER)
         self._timer: asyncio.TimerHandle | None = None
         self._phase: object = None
@@ -76,6 +87,7 @@ class BoundedConnection(H11Protocol):
         self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
+        self._first = self._first or data[:1]
         super().data_received(data)
         self._watch()
 
@@ -93,7 +105,9 @@ class BoundedConnection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Tell the client that this is not HTTP, unless its response has begun already."""
-        if self.cycle is not None:
+        if self.cycle is None:  # Else the application has counted its first request.
+            self._refused("https" if self._first == TLS else "HTTP")
+        else:
             # The application may be at work on the first part of it: its response is dropped.
             self.cycle.disconnected = True
             self.cycle.message_event.set()

@@ -106,7 +106,8 @@ class Collector:
 
         The URL is as secret as the key in it.
         """
-        self._server = WebServer(self.web(), host=host, port=port)
+        refused = self._store.count_refusal
+        self._server = WebServer(self.web(), host=host, port=port, refused=refused)
         self._server.start()
         name = f"[{host}]" if ":" in host else host
         return f"http://{name}:{self._server.port}{self._path}"

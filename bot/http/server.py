@@ -5,12 +5,15 @@ here, and its protocol class in `bot.http.connection`.
 """
 
 import threading
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from bot.http.addresses import listening_socket
 from bot.http.connection import BoundedConnection
+from bot.http.requests import CountRefusal
 
 STOP_S = 5.0
 """How long requests may take to end when the server stops; after that they are cancelled."""
@@ -24,17 +27,26 @@ for 120 s, Amazon's and nginx for 60 s. Idle ones make room if there are many.
 """
 
 
+def _ignore(cause: str) -> None:
+    """Count nothing: strangers send all kinds of things to a port that is open to the internet."""
+
+
 class WebServer:
     """Serve until `stop`. Socket Mode has its own thread, too, so both modes stop the same way."""
 
-    def __init__(self, web: Starlette, *, host: str, port: int) -> None:
-        """Bind the port at once, 0 for any free one. Raises OSError if it cannot be bound."""
+    def __init__(
+        self, web: Starlette, *, host: str, port: int, refused: CountRefusal = _ignore
+    ) -> None:
+        """Bind the port at once, 0 for any free one. Raises OSError if it cannot be bound.
+
+        `refused` is told the cause of each request that is not HTTP.
+        """
         # Bound here rather than by uvicorn, which would end the process if the port is taken.
         # Connections that arrive before `start` wait in the listener's queue.
         self._listener = listening_socket(host, port)
         config = uvicorn.Config(
             web,
-            http=BoundedConnection,
+            http=cast(Any, partial(BoundedConnection, refused=refused)),
             # Not uvicorn's own handlers: its warnings pass through ours, which bound floods.
             log_config=None,
             log_level="warning",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -183,13 +184,25 @@ def test_refused_requests_are_logged_and_shown_in_health(
     assert "otlp: encoding" in caplog.text
 
 
-def test_grpc_is_counted_by_its_name(url: str, observability: Observability) -> None:
+@pytest.mark.parametrize(
+    ("sent", "cause"),
+    [
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "otlp: gRPC"),
+        (b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(194), "otlp: https"),
+        (b"\x00\x01\r\n\r\n", "otlp: HTTP"),
+    ],
+    ids=["gRPC", "https", "nonsense"],
+)
+def test_what_is_not_our_protocol_is_counted_by_its_name(
+    url: str, observability: Observability, sent: bytes, cause: str
+) -> None:
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        while client.recv(4_096):
-            pass
-    assert counted(observability).refused == {"otlp: gRPC": 1}
+        client.sendall(sent)
+        with suppress(ConnectionResetError):
+            while client.recv(4_096):
+                pass
+    assert counted(observability).refused == {cause: 1}
 
 
 def test_a_java_client_that_offers_http_2_is_answered_without_a_warning(
