@@ -238,9 +238,16 @@ def traces(processes: Processes, question: Message) -> list[TraceSummary]:
 
 @pytest.fixture
 def waiting(
-    agent: Scripted, start_bot: StartBot, ask: Ask, sandbox: Sandbox, alice: User, general: Channel
+    agent: Scripted,
+    start_bot: StartBot,
+    ask: Ask,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[Message, Message]:
-    """Return a question whose turn runs, and a follow-up that waits for it."""
+    """Return a question whose turn runs, and a follow-up that waits for it, both with a row."""
+    monkeypatch.setattr(accepted_messages, "PATIENCE_S", 30.0)  # However slow the disk is.
     start_bot(roster_of(agent))
     question = ask()
     follow_up = sandbox.post(alice, general, "and then?", thread_ts=question.ts)
