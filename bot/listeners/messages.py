@@ -17,6 +17,7 @@ def register(
     """Accept messages at once; follow edits and deletions on *executor*."""
 
     def changed(body: Mapping[str, Any]) -> None:
+        changes.notice(body)  # The next question may be here before the executor is.
         executor.submit(dedup.once, event_key(body), follow, body)
 
     def follow(body: Mapping[str, Any]) -> None:

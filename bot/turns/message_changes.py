@@ -40,6 +40,12 @@ class MessageChanges:
         self._deletions = deletions
         self._reader = reader
 
+    def notice(self, body: Mapping[str, Any]) -> None:
+        """Read the thread anew from now on, in this process. It waits for no database."""
+        event = body["event"]
+        if (thread_ts := _changed_thread(event)) is not None:
+            self._threads.hear(f"{event['channel']}:{thread_ts}")
+
     def follow(self, body: Mapping[str, Any]) -> None:
         """Follow one change. The turn of a deleted question is cancelled."""
         event = body["event"]
@@ -47,9 +53,9 @@ class MessageChanges:
         ts = event.get("deleted_ts") or before.get("ts") or after.get("ts")
         # Slack does not remove a message that has replies: a tombstone takes its place.
         deleted = not after or after.get("subtype") == "tombstone"
-        thread_ts = before.get("thread_ts") or after.get("thread_ts")
-        if thread_ts or not before:
-            self._threads.forget(event["channel"], thread_ts or "")
+        thread_ts = _changed_thread(event)
+        if thread_ts is not None:
+            self._threads.forget(event["channel"], thread_ts)
         if not ts or after.get("user") == self._bot_user:
             return  # A live reply of ours.
         if (event["channel"], ts) in self._deletions:
@@ -65,7 +71,7 @@ class MessageChanges:
                 team=self._team,
                 channel=event["channel"],
                 message_ts=ts,
-                thread_ts=thread_ts,
+                thread_ts=thread_ts or None,
                 edited_ts=None if deleted else edited_ts(after),
             ),
             text=None if deleted else self._reader.stored(after),
@@ -73,6 +79,15 @@ class MessageChanges:
         if deleted:
             self._canceller.message_deleted(event["channel"], ts)
         self._eraser.apply()
+
+
+def _changed_thread(event: Mapping[str, Any]) -> str | None:
+    """Return the thread of a changed message; "" if it may be any, None if it is in none."""
+    before, after = event.get("previous_message") or {}, event.get("message") or {}
+    thread_ts = before.get("thread_ts") or after.get("thread_ts")
+    if thread_ts:
+        return str(thread_ts)
+    return None if before else ""
 
 
 def _said(message: Mapping[str, Any]) -> tuple[object, ...]:

@@ -1,5 +1,7 @@
 """Edits and deletions of messages, as they end up in the database."""
 
+import threading
+
 import pytest
 
 from bot.sandbox import Channel, Sandbox, User
@@ -56,6 +58,26 @@ def test_the_next_answer_is_given_the_edited_text(
     texts = [message.text for message in agent.requests[-1].history]
     assert "never mind" in texts
     assert "my PIN is 1234" not in texts
+
+
+def test_the_next_answer_is_given_the_edited_text_however_busy_the_bot_is(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel
+) -> None:
+    agent, go = Scripted(), threading.Event()
+    bot = start_bot(roster_of(agent))
+    for _ in range(2):
+        agent.end("noted")
+    root = sandbox.post(alice, general, "my PIN is 1234")
+    question = sandbox.post(alice, general, f"{sandbox.mention} hello", thread_ts=root.ts)
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    for _ in range(10):
+        bot.workers.changes.submit(go.wait)
+    sandbox.edit(alice, root, "never mind")
+    sandbox.settle()
+    last = sandbox.post(alice, general, "and now?", thread_ts=root.ts)
+    sandbox.wait_for_reaction(general, last.ts, "white_check_mark")
+    go.set()
+    assert agent.requests[-1].history[0].text == "never mind"
 
 
 def test_a_text_that_cannot_be_erased_is_logged(
