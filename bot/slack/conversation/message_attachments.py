@@ -11,7 +11,7 @@ from typing import Any
 from bot.agents.types import time_of
 from bot.slack.conversation.blocks import blocks_text, objects
 from bot.slack.conversation.mrkdwn import link, readable, unescaped
-from bot.slack.conversation.names import Names, plain_name
+from bot.slack.conversation.names import LONGEST_FILE_NAME, Names, plain_name
 
 Json = Mapping[str, Any]
 
@@ -86,7 +86,8 @@ def spoken(files: Iterable[Json]) -> list[str]:
 def file_name(file: Json) -> str:
     """Return the name that people see, on one line."""
     keys = ("title", "name") if _has_title(file) else ("name", "title")
-    return plain_name(file.get(keys[0]) or file.get(keys[1])) or "unnamed"
+    name = file.get(keys[0]) or file.get(keys[1])
+    return plain_name(name, longest=LONGEST_FILE_NAME) or "unnamed"
 
 
 def _has_title(file: Json) -> bool:

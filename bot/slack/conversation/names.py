@@ -24,7 +24,8 @@ AT_ONCE, MOST_PEOPLE = 8, 100
 """People who are looked up at the same time, and for one conversation: Slack allows about 100 calls
 a minute. The others are known by their ids until those are forgotten."""
 
-LONGEST_NAME = 80
+LONGEST_NAME, LONGEST_FILE_NAME = 80, 255
+"""Characters. What a file is stands at the end of its name, and systems have names of up to 255."""
 
 APP_MARK = " (another app)"
 """Follows the name of another app. No person's name has it, nor `AGENT_MARK`."""
@@ -160,10 +161,10 @@ def person_name(facts: Facts) -> str | None:
     )
 
 
-def plain_name(name: object) -> str:
+def plain_name(name: object, *, longest: int = LONGEST_NAME) -> str:
     """Return a name on one line, without characters that cannot be seen, and not too long."""
     seen = "".join(each if each.isprintable() else " " for each in str(name or ""))
-    return " ".join(seen.split())[:LONGEST_NAME]
+    return " ".join(seen.split())[:longest]
 
 
 def _public_name(directory: Directory, channel: str) -> str | None:

@@ -97,6 +97,7 @@ def test_no_name_of_a_file_reaches_the_disk_or_replaces_another(
     [
         ("sales-2025.csv", "text/csv", ".csv"),
         ("sales-2025.csv", "application/vnd.ms-excel", ".txt"),
+        (f"{'Quarterly report of sales ' * 4}(final).csv", "text/csv", ".csv"),
         ("main.go", "text/x-go", ".txt"),
         ("app.ts", "application/typescript", ".txt"),
         ("app.ts", "video/mp2t", ".txt"),
