@@ -72,6 +72,7 @@ def list_traces(args: argparse.Namespace, database: Database, viewer: Viewer, no
         previous=page.previous,
         skipped=args.all,
         narrowed=bool(args.words or args.since or args.cursor or args.filters != Filters()),
+        all_seen=viewer.audiences is None,
     )
     return _with_scores(_in_slack(view, args, database, viewer, now), database)
 

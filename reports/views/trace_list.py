@@ -100,6 +100,8 @@ EMPTY = {
     (True, True): "No traces match. Leave out a word or a filter.",
 }
 """The text of an empty list, by whether it is narrowed and whether it has skipped messages."""
+EMPTY_FOR_A_PERSON = "Nothing that you may see is recorded yet. Mention the bot to ask an agent."
+"""In place of the first two in Slack, where there may be much that this person may not see."""
 
 
 def trace_list_view(
@@ -113,10 +115,11 @@ def trace_list_view(
     menus: tuple[Menu, ...] = (),
     skipped: bool = False,
     narrowed: bool = True,
+    all_seen: bool = True,
 ) -> TraceListView:
     """Return a page of a list, which has skipped messages if *skipped* is true.
 
-    It is *narrowed* by words, filters or a period.
+    It is *narrowed* by words, filters or a period. In a shell *all_seen* is true.
     """
     return TraceListView(
         title="Traces, newest first",
@@ -127,7 +130,7 @@ def trace_list_view(
         again=again,
         filters=filters,
         menus=menus,
-        empty=EMPTY[narrowed, skipped],
+        empty=EMPTY[narrowed, skipped] if narrowed or all_seen else EMPTY_FOR_A_PERSON,
     )
 
 

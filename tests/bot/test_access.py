@@ -264,6 +264,7 @@ def test_a_button_replaces_a_long_list_by_its_next_page(
         ("lss", "did you mean ls?"),
         ('ls "unclosed', "A quote is not closed"),
         ("ls —agent “echo”", "No traces match"),
+        ("ls", "Nothing that you may see is recorded yet. Mention the bot"),
         ("show", "Nothing that you may see is recorded yet"),
         ("digest here at 25:00", "not a time of day"),
         ("digest here at 09:00 Mars/Olympus", "not a time zone"),
