@@ -76,12 +76,12 @@ class AnswerSender:
             audience=own_audience(requester.team, requester.user),
             decision="skip",  # No agent runs, so lists and statistics leave this trace out.
         ) as span:
-            given = _safely(answer, span)
+            given, blocks = _safely(answer, span)
             if only_refusals and isinstance(given.view, MessageView) and given.view.found:
                 return
             try:
                 respond(
-                    blocks=given.blocks,
+                    blocks=blocks,
                     text=fallback(given.view),
                     response_type="ephemeral",
                     replace_original=replace_original,
@@ -104,27 +104,32 @@ class AnswerSender:
         self.send(name, requester, answer, respond, only_refusals=is_home)
 
 
-def _safely(answer: Callable[[], Answer], span: ActiveSpan) -> Answer:
+def _safely(answer: Callable[[], Answer], span: ActiveSpan) -> tuple[Answer, list[Block]]:
+    """Return an answer and its blocks, or a sentence on what went wrong with either."""
     try:
-        return answer()
+        given = answer()
+        return given, given.blocks
     except UsageError as error:
         span.fail("usage", str(error))
-        return Answer(MessageView(text=str(error)))
+        text = str(error)
     except SLACK_ERRORS as error:
         span.fail("slack_api", error_code(error))
-        return Answer(MessageView(text=_slack_problem(error_code(error))))
+        text = _slack_problem(error_code(error))
     except PeeweeException as error:
         span.fail("database", str(error))
         logger.error("/trace could not be answered", exc_info=error)
         text = "The database does not answer at the moment. Please ask again in a minute."
-        return Answer(MessageView(text=text))
     except Exception as error:
         # Our own fault. Without this its asker would wait for an answer that never comes.
         span.record_exception(error)
         span.fail(type(error).__name__, str(error))
         logger.exception("/trace could not be answered in trace %s", span.trace_id)
-        text = "I could not answer because of an error of mine, which is in my log. "
-        return Answer(MessageView(text=f"{text}Please tell whoever runs me: {span.trace_id}."))
+        text = (
+            "I could not answer because of an error of mine, which is in my log. Please tell "
+            f"whoever runs me: {span.trace_id}."
+        )
+    told = Answer(MessageView(text=text))
+    return told, told.blocks
 
 
 def _slack_problem(code: str) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -9,6 +10,8 @@ from bot.concurrency.logging_executor import LoggingExecutor
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui import slash_command
+from reports.render.slack import RENDERERS
+from reports.views.trace_list import TraceListView
 from storage import Observability
 from storage.queries.traces import recent_traces
 from tests.support.conversations import StartBot, eventually
@@ -22,7 +25,16 @@ def refused() -> None:
     raise ConnectionRefusedError("nobody listens")
 
 
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda patch: patch.setattr(slash_command, "answer", broken),
+        lambda patch: patch.setitem(RENDERERS, TraceListView, broken),
+    ],
+    ids=["answer", "rendering"],
+)
 def test_the_asker_of_a_command_that_breaks_is_told(
+    break_it: Callable[[pytest.MonkeyPatch], None],
     start_bot: StartBot,
     sandbox: Sandbox,
     observability: Observability,
@@ -32,7 +44,7 @@ def test_the_asker_of_a_command_that_breaks_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     start_bot()
-    monkeypatch.setattr(slash_command, "answer", broken)
+    break_it(monkeypatch)
     (told,) = sandbox.command(alice, general, "/trace", "ls")
     assert "an error of mine" in told.text
     assert "a detail" not in f"{told.text} {told.blocks}"
