@@ -229,6 +229,10 @@ UNPOSTED: Mapping[str, tuple[str, str]] = {
         "I am not in that channel any more",
         "Invite me with `/invite`, and ask again.",
     ),
+    "messages_tab_disabled": (
+        "my Messages tab is switched off",
+        "Ask in a channel, or let the person who runs me switch it on under App Home.",
+    ),
     "cannot_reply_to_message": (
         "that message cannot have replies",
         "Put your question in a message of its own.",
@@ -260,8 +264,11 @@ def unposted_message(agents: Sequence[str], code: str, *, channel: str, trace_id
     """Tell the asker privately why Slack shows no reply, and where the answer is."""
     why, next_step = UNPOSTED.get(code, MAY_NOT_POST if is_gone(code) else NO_FORM)
     names = escape(" and ".join(agents))
+    where = (
+        "here" if channel.startswith("D") else f"in <#{channel}>"
+    )  # A direct message has no name.
     return (
-        f"I could not post the reply of {names} in <#{channel}>: {why} (`{escape(code)}`). "
+        f"I could not post the reply of {names} {where}: {why} (`{escape(code)}`). "
         f"{next_step} What was recorded is in `/trace show {short_id(trace_id)}`."
     )
 

@@ -14,6 +14,7 @@ from bot.replies.messages import (
     json_length,
     reply_messages,
     running_message,
+    unposted_message,
 )
 from bot.replies.text.markdown import PARSER
 from bot.replies.text.plain_words import plain_words
@@ -200,3 +201,9 @@ def test_an_empty_answer_says_so() -> None:
 
 def test_names_that_look_like_html_stay_in_the_plain_words() -> None:
     assert plain_words("A Vec<u8> and\n\n<div>x</div>") == "A Vec<u8> and\n<div>x</div>"
+
+
+def test_a_direct_message_is_here_and_has_no_name() -> None:
+    said = unposted_message(["claude"], "messages_tab_disabled", channel="D1", trace_id="0" * 32)
+    assert said.startswith("I could not post the reply of claude here: my Messages tab is switched")
+    assert "Ask in a channel" in said
