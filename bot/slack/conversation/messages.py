@@ -26,8 +26,11 @@ Message = Mapping[str, Any]
 OUR_NOTES = frozenset(("actions", "context", "context_actions", "plan", "task_card"))
 """Blocks of our replies that are not the agent's words: buttons, the bot's notes, used tools."""
 
-NO_TEXT = "This content can't be displayed."
-"""The `text` that Slack gives to a message of blocks alone."""
+STAND_IN = re.compile(
+    r"\AThis content can't be displayed\.\Z|\AThis message contains interactive elements\.\Z"
+    r"|, with interactive elements\Z"
+)
+"""Slack's own words in the `text` that it makes up for a message of blocks alone."""
 
 UNSEEN = re.compile("(?<=[<@*~])\u200b|\u200b(?=[*~])")
 """Put in our replies to silence mentions and to show emphasis; see `bot.replies.text.presented`."""
@@ -59,7 +62,7 @@ def words(message: Message, names: Names, *, quoted: bool = True) -> str:
     text = _with_titles(text, message) if quoted else text
     blocks, attachments = objects(message, "blocks"), objects(message, "attachments")
     if is_by_app(message):
-        shown = together("" if text == NO_TEXT else text, blocks_text(blocks, names))
+        shown = together(STAND_IN.sub("", text), blocks_text(blocks, names))
         return together(shown, attachments_text(attachments, names))
     own = [each for each in blocks if not text or is_pasted(each)]
     attached = [
@@ -95,7 +98,8 @@ def with_text(message: Message, text: str) -> Message:
     """Return a message with *text*, a part of its own, and without blocks that repeat the whole."""
     before, blocks = str(message.get("text") or ""), objects(message, "blocks")
     if is_by_app(message):
-        repeats = spaced(blocks_text(blocks, Ids())) in spaced(readable(before, Ids()))
+        told = spaced(readable(STAND_IN.sub("", before), Ids()))
+        repeats = spaced(blocks_text(blocks, Ids())) in told
         blocks = [] if repeats else blocks
     elif before:
         blocks = [each for each in blocks if is_pasted(each)]
