@@ -75,7 +75,7 @@ _HINTS = (
     # Text that may read otherwise.
     encoded.HINT,
     CONTINUED,
-    r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b",
+    r"%[0-9A-Fa-f]{2}|&(?:[a-z]+|#\w+);|\x1b|\x{9b}",
     "[" + re.sub(r"\\u(\w{4})", r"\\x{\1}", INVISIBLE) + "“”„‘’«»：＝]",
 )
 _hints = Pattern("|".join(_HINTS))

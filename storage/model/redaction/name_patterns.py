@@ -51,7 +51,7 @@ LONGER = r"(?:(?:[A-Z][a-z0-9]*){1,6}|(?:[_-][A-Za-z0-9]+){1,6})"
 # What may stand between a name and its value: the end of quotes, of markup, of an index; a remark.
 CLOSE = r"(?:[\"'`*_~\])}\\]|</[a-z0-9:]{1,12}>|\?){0,6}"
 REMARK = (
-    r"(?:[ \t]{0,3}\([^()\n]{1,40}\)|[ \t](?:wi-?fi|wlan|vpn)"
+    r"(?:[ \t]{0,3}(?:\([^()\n]{1,40}\)|\[[^\[\]\n]{1,40}\]|#\d{1,3})|[ \t](?:wi-?fi|wlan|vpn)"
     r"|[ \t](?:for|of|to|on|in|from|at|you|we|i|that|which|as|with|de|del|du|para|pour|für|vom"
     r"|by|via)"
     r"(?:[ \t][\w.@'/#-]{1,30}){1,5}?(?:[ \t]\([\w.@-]+\))?)?"
@@ -71,7 +71,7 @@ SIGN = (
     r"|[ \t]*[\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}\x{2B00}-\x{2BFF}\x{FE0F}]{1,3}[ \t]*"
     # HTML and XML: value="…", content="…", or what the element holds
     r"|[\"']?(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*[ \t]+(?:value|content)="
-    r"|(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*>|[ \t\n]*<(?:string|value|data)>"
+    r"|(?:[ \t][\w:-]+=\"[^\"<>\n]{0,40}\")*>|[ \t\n]*<(?:string|value|data|td|dd)>"
     # JSON and YAML: {"name": "…", "value": "…"}
     r"|[\"'][ \t\n]*,[ \t\n]*[\"']?(?:value|val|default)[\"']?[ \t]*:"
     r"|[ \t]*(?:\n[ \t]*|,[ \t]*)value:"
@@ -124,7 +124,7 @@ HINTS = (
     rf"(?i:(?:{PASSWORD}|{HEADER}|{KEY}){SUFFIX}(?:"
     rf"{CLOSE}(?:[ \t\n]*(?:[=:<>|→は是는은-]|(?:,[ \t]*)?value)|[\"'][ \t\n]*[,v]|\[)"
     r"|[\"'`*_~]{0,3}[ \t]+\S|['’]s[ \t]|[\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}]"
-    r"|[ \t]{0,3}\([^()\n]{1,40}\)"
+    r"|[ \t]{0,3}(?:\([^()\n]{1,40}\)|\[[^\[\]\n]{1,40}\]|#\d)"
     rf"|(?-i:{LONGER})[\"'`*\])]{{0,4}}[ \t]*(?::=|=>?|:)[ \t]*[\"'`*]{{0,3}}[^\s\"'`]{{6}}))",
     rf"(?i:(?:^|[^A-Za-z0-9])(?:{WEAK}){SUFFIX}(?:{CLOSE}[ \t]*(?:[:=]|=>)[ \t]*[\"'`]?"
     r"|[ \t]is[ \t]+[`*\"']?|[\"'][ \t\n]*,[ \t\n]*[\"']?value[\"']?[ \t]*:[ \t]*[\"'])"

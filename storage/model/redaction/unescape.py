@@ -25,8 +25,9 @@ LOOKALIKES: Mapping[str, str] = {
 }
 
 _DISGUISE = ValuePattern(
-    r"(?:\x1b|\\(?:x1b|u001b|033|e))\[[0-9;?]{0,20}[A-Za-z]"
-    r"|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[" + INVISIBLE + "]|[" + "".join(LOOKALIKES) + "]"
+    r"(?:(?:\x1b|\\(?:x1b|u001b|033|e))\[|\x9b)[0-9;?]{0,20}[A-Za-z]"
+    r"|\x1b\](?:8;[^;\x07\x1b]{0,100};|\d{1,4};)?|\x07|\x1b\\"
+    "|[" + INVISIBLE + "]|[" + "".join(LOOKALIKES) + "]"
 )
 _ESCAPE = ValuePattern(
     r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[^\w\s]|[nrtbf]|\r?\n)"
@@ -107,7 +108,10 @@ def readings(text: str) -> Iterator[Reading]:
 
 
 def _undisguised(match: re.Match[str]) -> str:
-    return LOOKALIKES.get(match.group(), "")
+    disguise = match.group()
+    # What a title or a link of a terminal begins and ends with: its text is read, too.
+    between = disguise == "\x07" or disguise.startswith(("\x1b]", "\x1b\\"))
+    return " " if between else LOOKALIKES.get(disguise, "")
 
 
 def _decoded(escape: str) -> str:

@@ -22,7 +22,7 @@ _PLACEHOLDER = ValuePattern(
     r"<[^<>]*>?|\$\d+|\$\{.*|\$\(.*|\$[A-Za-z_][\w:.]*|\{[^{}\"']*\}?.*"
     r"|#[0-9a-fA-F]{6}|%\d|(?:Read|Get|ConvertTo|New)-[A-Z]\w+|%[A-Za-z_]\w*%|%\([a-z_]+\)s|%s"
     r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+){0,6}_(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD)"
-    r"|#\{.*|@[a-z_]+|[:?&*@][A-Za-z_]*(?i:" + _WORDS_OF_SECRETS + r")\w*|\?|!\w+"
+    r"|#\{.*|@[a-z_]+|@[A-Z_]+@|[:?&*@][A-Za-z_]*(?i:" + _WORDS_OF_SECRETS + r")\w*|\?|!\w+"
     r"|\[[^\]]*\]?|\(.*"
     r"|(?i:(?:your|the|insert|replace|enter|put|example|sample|dummy|fake|todo|change)(?:[-_ ]|\Z)"
     r"|placeholder|redacted|changeme|yourtoken|yourkey|yourpassword|yoursecret|yourapi).*"

@@ -37,7 +37,7 @@ _PROSE = (
     " please see use uses using used set get ask read create generate generated rotate rotated"
     " reset change changed check enter type provide provided pick choose keep kept store stored"
     " saved sent shared let make takes contains comes belongs refers means copy copied paste pasted"
-    " given passed taken shown click go follow contact look write ping dm call"
+    " requires given passed taken shown click go follow contact look write ping dm call"
     # How a secret is.
     " expired expires expire invalid valid wrong incorrect correct missing needed mandatory absent"
     " present ok okay fine good bad weak strong safe unsafe same new old different ready done"
