@@ -119,7 +119,7 @@ def read_attributes(sent: Any, scope: Scope) -> tuple[dict[str, Any], dict[str, 
         becomes, name, value = remembered.get(pair) or _read_pair(pair, scope)
         if becomes == "rest":
             rest[name] = value
-        elif becomes == "column" or (becomes == "older" and name not in columns):
+        elif becomes == "column" or (becomes == "older" and not columns.get(name)):
             columns[name] = value
     _finish(columns, rest, scope)
     return columns, rest
@@ -141,6 +141,8 @@ def _read_pair(data: bytes, scope: Scope) -> Placed:
         value = _column(name, sent)
         if value is None and sent is not None and name in INTEGERS:
             scope.losses.cut(INVALID_VALUE, reason=f"{pair.key} is not a count: {sent!r:.40}")
+        if value == 0:  # It hides no count of another name.
+            becomes = "older"
     placed: Placed = NOTHING if value is None else (becomes, name, value)
     # Lists and mappings are not shared between spans, and what was cut is counted each time.
     if (
@@ -206,7 +208,8 @@ def _name_entity(columns: dict[str, Any], rest: dict[str, Any]) -> None:
 def _take_figures(columns: dict[str, Any], rest: dict[str, Any], scope: Scope) -> None:
     """Take tokens by kind, and the cost."""
     for name, tokens in detailed_tokens(rest).items():
-        (columns if name in INTEGERS else rest).setdefault(name, tokens)
+        found = columns if name in INTEGERS else rest
+        found[name] = found.get(name) or tokens
     named = DOLLARS.intersection(rest)
     if (cost := take_reported_cost(rest)) is not None:
         columns |= {"cost": cost, "cost_source": "reported"}

@@ -309,6 +309,23 @@ def test_a_failed_span_says_why() -> None:
             },
             ("openai", "gpt-5", 10, 3, None),
         ),
+        (
+            {
+                "llm.token_count.completion": 0,
+                "gen_ai.usage.completion_tokens": 3,
+                "gen_ai.usage.prompt_tokens": 10,
+                "gen_ai.usage.input_tokens": 0,
+            },
+            (None, None, 10, 3, None),
+        ),
+        (
+            {
+                "gen_ai.usage.input_tokens": 0,
+                "gen_ai.usage.output_tokens": 0,
+                "langfuse.observation.usage_details": '{"input": 10, "output": 3}',
+            },
+            (None, None, 10, 3, None),
+        ),
     ],
     ids=[
         *("conventions", "before 1.37", "OpenInference", "OpenLLMetry", "AI SDK 4", "AI SDK 6"),
@@ -324,6 +341,7 @@ def test_a_failed_span_says_why() -> None:
             "LangChain by LangSmith",
         ),
         "Semantic Kernel 1.16",
+        *("zeros under another name", "zeros beside Langfuse's"),
     ],
 )
 def test_every_dialect_fills_the_same_columns(
