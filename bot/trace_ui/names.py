@@ -11,6 +11,7 @@ from bot.slack.directory import Directory, folded
 from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui.requester import Requester
 from reports.errors import UsageError
+from storage.model.filters import Filters
 
 CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{2,}")
 USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
@@ -30,7 +31,7 @@ def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Dire
     """
     if not sight.audiences or not hasattr(args, "filters"):
         return
-    filters = args.filters
+    filters = _with_whole_name(args, directory)
 
     def id_of(kind: str, name: str) -> str:
         return resolve_key(kind, name, requester, sight, directory)
@@ -41,6 +42,19 @@ def resolve(args: Namespace, requester: Requester, sight: Sight, directory: Dire
         user=filters.user and id_of("user", filters.user),
         without=tuple((kind, id_of(kind, name)) for kind, name in filters.without),
     )
+
+
+def _with_whole_name(args: Namespace, directory: Directory) -> Filters:
+    """Return the filters; a name of two words without quotes, `user:@Ann Lee`, is a whole one."""
+    filters: Filters = args.filters
+    words = getattr(args, "words", None)
+    if not filters.user or not words or USER_ID.fullmatch(filters.user):
+        return filters
+    whole = f"{filters.user} {words[0]}"
+    if not directory.users_named(whole):
+        return filters
+    args.words = words[1:]
+    return replace(filters, user=whole)
 
 
 def resolve_key(

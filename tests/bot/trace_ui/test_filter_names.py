@@ -10,7 +10,7 @@ from tests.support.traces_in_slack import ask, asked
 
 @pytest.fixture
 def bob(sandbox: Sandbox) -> User:
-    return sandbox.add_user("bob")
+    return sandbox.add_user("Bob Ross")
 
 
 FILTERS = {
@@ -23,6 +23,7 @@ FILTERS = {
     "ls user:@BOB": "pears",
     "ls --user <@{bob}>": "pears",
     "ls user:me": "apples",
+    "ls --user @Bob Ross pears": "pears",
     "ls --user\u00a0@bob": "pears",
     "search channel:#random agent:@echo": "pears",
     "ls user:@bob duration&lt;9h": "pears",
