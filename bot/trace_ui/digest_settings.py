@@ -7,7 +7,7 @@ from bot.access import Access, Sight
 from bot.slack.directory import Directory
 from bot.slack.errors import SLACK_ERRORS
 from bot.trace_ui.requester import Requester
-from reports.digest.order import Order
+from reports.digest.order import Order, check_time_zone
 from reports.errors import UsageError
 from reports.views.messages import MessageView, digest_set
 from storage.coordination.digest_subscriptions import (
@@ -104,8 +104,8 @@ class DigestSettings:
         return MessageView(text=text, found=True)
 
     def time_zone(self, user: str) -> str:
-        """Return the time zone of a person's profile, UTC if Slack does not tell."""
+        """Return the time zone of a person's profile; UTC without one that this machine knows."""
         try:
-            return str(self._directory.user(user).get("tz") or "UTC")
-        except SLACK_ERRORS:
+            return check_time_zone(str(self._directory.user(user).get("tz") or "UTC"))
+        except (UsageError, *SLACK_ERRORS):
             return "UTC"

@@ -1,5 +1,9 @@
 """Buttons below statistics show another period in place of the first."""
 
+import json
+
+import pytest
+
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
 from tests.support.conversations import StartBot
@@ -24,3 +28,15 @@ def test_a_button_replaces_statistics_by_those_of_another_period(
     (third,) = [each for each in sandbox.ephemerals(alice, general) if each.ts == first.ts]
     assert "last 24 hours, by agent, compared with the period before" in shown([third])
     assert "1 new" in shown([third])
+
+
+@pytest.mark.parametrize(("zone", "taken"), [("Mars/X", "UTC"), ("asia/seoul", "Asia/Seoul")])
+def test_a_time_zone_that_this_machine_does_not_know_keeps_nobody_from_an_answer(
+    sandbox: Sandbox, start_bot: StartBot, alice: User, general: Channel, zone: str, taken: str
+) -> None:
+    start_bot()
+    facts = {"id": alice.id, "team_id": sandbox.team_id, "tz": zone}
+    sandbox.faults.answer("users.info", json.dumps({"ok": True, "user": facts}), times=10)
+    for words in ("stats --by hour", "digest here at 09:00"):
+        (answer,) = sandbox.command(alice, general, "/trace", words)
+        assert f"({taken})" in shown([answer])
