@@ -4,12 +4,16 @@ Several processes may share a database, and each ticks every minute. A lease let
 and a key in the message's metadata shows whether an earlier holder of the lease already did.
 """
 
+import logging
 from collections.abc import Callable, Collection
 from datetime import date
 from functools import partial
+from http.client import HTTPException
 from typing import Protocol
+from zoneinfo import ZoneInfoNotFoundError
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.jobs.poster import Poster
 from reports.digest.contents import Scope, digest, last_day
@@ -26,8 +30,13 @@ from storage.recovery.replacement import Recovery, recoveries
 DIGEST_EVENT = "tracebot_digest"
 """The `event_type` in the metadata of a digest."""
 
+FAILURES = (SlackClientError, HTTPException, OSError, ZoneInfoNotFoundError)
+"""Slack's errors, and a time zone that another machine knew."""
+
 SEARCHED_MESSAGES = 100
 """A digest that was posted just before a crash is among the channel's newest messages."""
+
+logger = logging.getLogger("tracebot.digests")
 
 
 def post_digest(client: WebClient, channel: str, view: View, key: str) -> None:
@@ -90,16 +99,7 @@ class Digests:
 
     def send_due(self, *, now: int) -> int:
         """Post every digest that is due and not posted yet. Return how many were posted."""
-        return sum(
-            self._poster.post_once(
-                subscription.channel,
-                f"digest:{subscription.team}:{subscription.channel}:{day}",
-                partial(self._digest, subscription, day, now),
-                now=now,
-            )
-            for subscription in self._subscriptions()
-            if (day := due(subscription, now=now)) is not None
-        )
+        return self._for_each(partial(self._send_digest, now=now))
 
     def send_recoveries(self, *, now: int) -> int:
         """Tell subscribed channels if a damaged database was replaced. Return how many messages.
@@ -107,16 +107,34 @@ class Digests:
         Channels that guests or people of other organisations can read are not told.
         """
         return sum(
-            self._poster.post_once(
-                subscription.channel,
-                f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}",
-                partial(self._recovered, recovery, subscription, now),
-                now=now,
-            )
+            self._for_each(partial(self._tell_recovery, recovery, now=now))
             for recovery in recoveries(self._database)
             if recovery.finished and recovery.at > now - DAY_NS
-            for subscription in self._subscriptions()
         )
+
+    def _for_each(self, send: Callable[[Subscription], bool]) -> int:
+        """Call *send* for each subscription, and return how many messages it posted."""
+        posted = 0
+        for subscription in self._subscriptions():
+            try:
+                posted += send(subscription)
+            except FAILURES as error:
+                # A channel that is gone keeps no other one from its digest.
+                why = error.response["error"] if isinstance(error, SlackApiError) else error
+                logger.warning("Nothing is posted in %s yet: %s", subscription.channel, why)
+        return posted
+
+    def _send_digest(self, subscription: Subscription, *, now: int) -> bool:
+        if (day := due(subscription, now=now)) is None:
+            return False
+        key = f"digest:{subscription.team}:{subscription.channel}:{day}"
+        view = partial(self._digest, subscription, day, now)
+        return self._poster.post_once(subscription.channel, key, view, now=now)
+
+    def _tell_recovery(self, recovery: Recovery, subscription: Subscription, *, now: int) -> bool:
+        key = f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}"
+        view = partial(self._recovered, recovery, subscription, now)
+        return self._poster.post_once(subscription.channel, key, view, now=now)
 
     def last_24_hours(self, sight: Sight, *, now: int, time_zone: str = "UTC") -> DigestView:
         """Return the digest that somebody asks for."""

@@ -221,6 +221,31 @@ def test_a_channel_that_subscribes_gets_one_digest_until_it_unsubscribes(
     assert not subscriptions(observability.database)
 
 
+@pytest.mark.parametrize("fault", ["archived", "time zone"])
+def test_a_channel_that_can_have_no_digest_keeps_no_other_from_its_own(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: Callable[..., Bot],
+    alice: User,
+    general: Channel,
+    fault: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bot, channels = start_bot(), {general.id: general}
+    channels |= {each.id: each for each in [sandbox.add_channel("other", [alice])]}
+    for channel in channels.values():
+        sandbox.command(alice, channel, "/trace", "digest here at 00:00 UTC")
+    first, second = subscriptions(observability.database)
+    if fault == "archived":
+        sandbox.archive(channels[first.channel])
+    else:
+        subscribe(observability.database, replace(first, time_zone="Mars/X"))
+    bot.scheduler.tick(now=second.created_at + 86_400 * SECOND)
+    sandbox.wait_for_message(channels[second.channel])
+    assert f"Nothing is posted in {first.channel} yet" in caplog.text
+    assert not [each for each in caplog.records if each.exc_info]
+
+
 def test_a_channel_without_the_bot_gets_no_digest_and_is_told_why(
     sandbox: Sandbox,
     observability: Observability,
