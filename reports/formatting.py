@@ -177,7 +177,8 @@ def of_period(since: int, until: int, words: str) -> str:
 
 def beginning(words: str) -> str:
     """Format a word of `--since` that is a day or a time: `Monday`, `2026-11-20 14:00`."""
-    return words.capitalize() if words in WEEKDAYS else words.replace("T", " ")
+    day, _, clock = words.partition("T")
+    return f"{day.capitalize() if day in WEEKDAYS else day} {clock}".rstrip()
 
 
 def nothing_in(since: int, until: int, what: str) -> str:

@@ -40,22 +40,22 @@ def parse_since(text: str) -> str:
 
     Raises ValueError, whose message names valid ones. `start_of` returns the time that they mean.
     """
-    if day := DAYS.get(text.strip().lower()):
-        return day
     with suppress(ValueError):
         return duration_text(parse_duration(text))
-    # Of the ISO formats only those that people write. A time may be 9:00.
-    moment = re.sub(r"T(?=\d:)", "T0", text.strip().upper().replace(" ", "T", 1))
+    day, clock = re.split(r"[ T]+(?=\d{1,2}:)|$", text.strip(), maxsplit=1, flags=re.IGNORECASE)
+    clock = re.sub(r"^(?=\d:)", "0", clock.upper())  # A time may be 9:00.
+    name = DAYS.get(day.lower(), "")
     try:
-        if not re.match(r"\d{4}-\d\d-\d\d", moment, re.ASCII):
+        # Of the ISO formats only those that people write.
+        if not name and not re.fullmatch(r"\d{4}-\d\d-\d\d", day, re.ASCII):
             raise ValueError
-        datetime.fromisoformat(moment)
+        datetime.fromisoformat(f"{'2000-01-01' if name else day}T{clock or '00:00'}")
     except ValueError:
         raise ValueError(
             f"{text!r} is not a period or a date: write 30m, 24h, 7d or 2w, or yesterday, "
             "monday, 2026-11-20 or 2026-11-20T14:00"
         ) from None
-    return moment
+    return f"{name or day}{f'T{clock}' if clock else ''}"
 
 
 def is_duration(since: str) -> bool:
@@ -81,14 +81,13 @@ def start_of(since: str, *, now: int, time_zone: str) -> int:
 
 
 def _moment(since: str, local: datetime) -> datetime:
-    if since not in DAYS:
-        given = datetime.fromisoformat(since)
-        return given if given.tzinfo else given.replace(tzinfo=local.tzinfo)
-    days = {"today": 0, "yesterday": 1}.get(since)
-    if days is None:
-        days = (local.weekday() - WEEKDAYS.index(since)) % 7
-    # Midnight by the clock: a day is not always 24 hours.
-    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) - timedelta(days)
+    day, _, clock = since.partition("T")
+    if day in DAYS:
+        back = {"today": 0, "yesterday": 1}.get(day)
+        back = (local.weekday() - WEEKDAYS.index(day)) % 7 if back is None else back
+        day = str(local.date() - timedelta(back))
+    given = datetime.fromisoformat(f"{day}T{clock or '00:00'}")
+    return given if given.tzinfo else given.replace(tzinfo=local.tzinfo)
 
 
 LENGTHS_NS = {

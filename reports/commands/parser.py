@@ -283,8 +283,7 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     takes_filters = bool(words) and words[0] in TAKEN
     if takes_filters and parser.prog == "tracebot":
         words = [word for each in words for word in apart(each)]
-    if takes_filters:
-        words = with_times(words)
+    words = with_times(words)
     # Before argparse, which would take `-agent:claude` for an option.
     filters, words = take_words(words) if takes_filters else ([], words)
     try:

@@ -25,8 +25,8 @@ DASH = re.compile(r"(?<!\S)(?:[—–―‒−‐‑－]{1,2}|-[—–―‒−]
 COMMAND = ("$", "/trace", "tracebot")
 """Comes along when a whole line is pasted behind `/trace`."""
 
-DATE = re.compile(r"(?:^|\s)(?:--since[= ]|since[:：])\d{4}-\d\d-\d\d$", re.IGNORECASE)
-"""The date of a filter: a time may follow it after a space."""
+DATE = re.compile(r"(?:^|\s)(?:--since[= ]|since[:：])(?:\d{4}-\d\d-\d\d|[a-z]+)$", re.IGNORECASE)
+"""The day of a filter: a time may follow it after a space."""
 
 AROUND = r"[\W_]*"
 ID = re.compile(
