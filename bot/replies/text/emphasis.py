@@ -1,4 +1,4 @@
-"""Mend bold, italic and struck-through words that touch Chinese, Japanese or Korean letters.
+"""Mend bold, italic and struck-through words that touch letters of East Asia, as in Korean.
 
 These languages put no space between words, and CommonMark decides by the neighbours whether `**`
 opens or closes: in `**「重要」**は` it does neither, and people see the asterisks. A zero-width
@@ -18,6 +18,9 @@ _EMPHASIS = re.compile(
 
 _RUN = re.compile(r"(?<=[^\W_])(?:\*{1,3}|_{1,3}|~~)(?=[^\s\w*~])")
 _RUN_AT_END = re.compile(r"[*_~]+\Z")
+
+_SOUTH_EAST = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+"""Thai, Lao, Burmese and Khmer, whose vowels may be marks and no letters."""
 
 Edit = tuple[int, int, str]
 """The start and the end of a piece of text, and what takes its place."""
@@ -75,6 +78,8 @@ def unsettled_emphasis(text: str) -> int:
 
 def touches(character: str) -> bool:
     """Return True for a letter of a language that is written without spaces between words."""
+    if _SOUTH_EAST.match(character):
+        return not _is_punctuation(character)
     return character.isalnum() and unicodedata.east_asian_width(character) in "WFH"
 
 

@@ -236,6 +236,8 @@ def test_a_person_who_is_called_here_notifies_nobody_else() -> None:
         ("**文書 *「b」*は**", "<strong>文書 <em>「b」</em>は</strong>"),
         ("**[문서](https://e.example/a_b)**를", "</a></strong>를"),
         ("**`code`**を", "<strong><code>code</code></strong>を"),
+        ("**หมายเหตุ:**ข้อความ", "<strong>หมายเหตุ:</strong>ข้อความ"),
+        ("คือ**“สำคัญ”**ครับ", "คือ<strong>“สำคัญ”</strong>ครับ"),
     ],
 )
 def test_emphasis_next_to_letters_of_east_asia_is_shown(text: str, html: str) -> None:
@@ -267,7 +269,7 @@ def test_control_characters_are_taken_out(text: str, clean: str) -> None:
 
 PIECES = st.sampled_from(
     [
-        *("**", "*", "~~", "は", "「", "」", "굵게", "입니다", " ", "\n", "a", "(", ")"),
+        *("**", "*", "~~", "は", "「", "」", "굵게", "입니다", "ที่", " ", "\n", "a", "(", ")"),
         *("<!channel>", "<@U0ANN00001>", "@here", "<", ">", "\x1b[31m", "\r\n", "<!--"),
     ]
 )
