@@ -32,6 +32,9 @@ STAND_IN = re.compile(
 )
 """Slack's own words in the `text` that it makes up for a message of blocks alone."""
 
+NOT_TOLD = re.compile(r"\[[^\[\]\n]*\](?: \(\S+\))?")
+"""Images and buttons, which stand between the words of blocks and not in that text."""
+
 UNSEEN = re.compile("(?<=[<@*~])\u200b|\u200b(?=[*~])")
 """Put in our replies to silence mentions and to show emphasis; see `bot.replies.text.presented`."""
 
@@ -62,8 +65,10 @@ def words(message: Message, names: Names, *, quoted: bool = True) -> str:
     text = _with_titles(text, message) if quoted else text
     blocks, attachments = objects(message, "blocks"), objects(message, "attachments")
     if is_by_app(message):
-        shown = together(STAND_IN.sub("", text), blocks_text(blocks, names))
-        return together(shown, attachments_text(attachments, names))
+        text, shown = STAND_IN.sub("", text), blocks_text(blocks, names)
+        if spaced(text) in spaced(NOT_TOLD.sub(" ", shown)):
+            text = ""
+        return together(together(text, shown), attachments_text(attachments, names))
     own = [each for each in blocks if not text or is_pasted(each)]
     attached = [
         forwarding(each, names)

@@ -92,6 +92,9 @@ def test_what_an_app_says_twice_is_read_once() -> None:
     )
     assert by_app(text="1", blocks=[section("10 errors")]) == "1\n10 errors"
     assert by_app(text="This content can't be displayed.", blocks=[section("down")]) == "down"
+    logo = {"type": "image", "alt_text": "logo", "image_url": "https://e.example/x.png"}
+    blocks = [section("CPU high"), logo, section("on web-1")]
+    assert by_app(text="CPU high on web-1", blocks=blocks) == "CPU high\n[image: logo]\non web-1"
     made_up = "*CPU* high on web-1, with interactive elements"
     blocks = [section("*CPU* high"), section("on web-1"), TABLE]
     assert by_app(text=made_up, blocks=blocks) == "*CPU* high\non web-1\na | b\n1 | 2"
