@@ -189,7 +189,7 @@ def _misses(said: str, agents: Collection[str]) -> Iterator[Miss]:
             near = sorted(
                 (_distance(word.casefold(), name.casefold()), name)
                 for name in agents
-                if word[0].casefold() == name[0].casefold() and abs(len(word) - len(name)) <= 2
+                if abs(len(word) - len(name)) <= 2
             )
             if near and near[0][0] <= _slips(word, near[0][1]):
                 yield Miss(word, near[0][1])
@@ -198,6 +198,8 @@ def _misses(said: str, agents: Collection[str]) -> Iterator[Miss]:
 def _slips(word: str, name: str) -> int:
     """Return how many letters may be wrong: short names are close to any short word."""
     shorter = min(len(word), len(name))
+    if word[0].casefold() != name[0].casefold():
+        return 1 if shorter >= 5 else 0  # Few people miss the first letter.
     if shorter <= 3:
         return 0
     return 1 if shorter <= 5 else 2

@@ -152,6 +152,7 @@ def test_the_agents_that_a_message_names(
         ("@cluade hi", {"cluade": "claude"}),
         ("hi @Cluade, and @claud", {"Cluade": "claude", "claud": "claude"}),
         ("@codx: hi", {"codx": "codex"}),
+        ("@kodex and @laude", {"kodex": "codex", "laude": "claude"}),
         ("@codxe야 안녕", {"codxe": "codex"}),
         ("＠ｃｌｕａｄｅ", {"cluade": "claude"}),
         ("@gpt-5.2. hi", {"gpt-5.2": "gpt-5.1"}),
