@@ -11,8 +11,8 @@ so that their order, and the requests and processes that brought them, do not ma
   innermost of them owns it, and the innermost that was told the cost owns that. Servers that repeat
   their ids do so for calls that follow each other.
 - An estimated cost is as much the span's own as the tokens that no span below it has priced, if
-  those below report tokens. It is nothing if a span above reports less than those below it
-  together: that one was told the price.
+  those below report tokens. If a span above reports less than those below it together, it was told
+  the price, and the estimates below it share what it reports.
 - A span whose parent is not known is a root. A ring begins with its earliest span.
 """
 
@@ -90,13 +90,13 @@ def own_figures(nodes: Nodes) -> dict[str, Figures]:
     repeated = _repeated(nodes, parents, order)
     reported: dict[str, Amounts] = {}
     own: dict[str, Figures] = {}
-    told: set[str] = set()
+    told: dict[str, int] = {}
     for span_id in order:
         node, below = nodes[span_id], reported.pop(span_id, None)
         if node.reports:
             below = below or [0] * (UNPRICED + 1)
             if not node.estimated and 0 < (node.figures[COST] or 0) < below[COST]:
-                told.add(span_id)
+                told[span_id] = below[ESTIMATED]
                 below[COST] -= below[ESTIMATED]
                 below[ESTIMATED] = 0
             figures = _without(_own(node, below), repeated.get(span_id, ()))
@@ -106,12 +106,38 @@ def own_figures(nodes: Nodes) -> dict[str, Figures]:
         if parent is not None and below is not None:
             beside = reported.get(parent)
             reported[parent] = below if beside is None else _sum(beside, below)
-    for span_id in reversed(order if told else ()):
-        if parents.get(span_id) in told:
-            told.add(span_id)
-            if nodes[span_id].estimated and span_id in own:
-                own[span_id] = _without(own[span_id], (COST,))
+    return _shared(own, told, nodes, parents, order) if told else own
+
+
+def _shared(
+    own: dict[str, Figures],
+    told: Mapping[str, int],
+    nodes: Nodes,
+    parents: Mapping[str, str],
+    order: Sequence[str],
+) -> dict[str, Figures]:
+    """Return the figures with costs that spans were `told` shared among the estimates below them.
+
+    `told` has the sum of these estimates. Rounding leaves the rest with the span that was told.
+    """
+    whole = {span_id: own[span_id][COST] or 0 for span_id in told}
+    sharers: dict[str, str] = {}
+    for span_id in reversed(order):
+        parent = parents.get(span_id, "")
+        sharer = parent if parent in told else sharers.get(parent)
+        if sharer is None:
+            continue
+        sharers[span_id] = sharer
+        cost = own.get(span_id, NOTHING)[COST]
+        if nodes[span_id].estimated and cost:
+            part = cost * whole[sharer] // told[sharer]
+            own[span_id] = _costing(own[span_id], part)
+            own[sharer] = _costing(own[sharer], (own[sharer][COST] or 0) - part)
     return own
+
+
+def _costing(figures: Figures, cost: int) -> Figures:
+    return (figures[0], figures[1], figures[2], cost)
 
 
 def inherited_agents(nodes: Nodes, of: Iterable[str]) -> dict[str, str]:
