@@ -36,7 +36,7 @@ def unescaped(text: str) -> str:
 def link(address: str, label: str) -> str:
     """Return a link as text: its label, and its address if the label does not say it."""
     if not label or not address or label == address:
-        return address or label
+        return re.sub(r"^(?:mailto|tel):", "", address or label)
     # What somebody typed, such as notes.py, became a link to http://notes.py.
     bare = re.sub(r"^(?:http://|mailto:|tel:)", "", address)
     return label if label == bare else f"{label} ({address})"

@@ -34,6 +34,7 @@ class Named:
         ("<https://e.example|https://e.example>", "https://e.example"),
         ("<http://notes.py|notes.py>", "notes.py"),
         ("<mailto:a@b.example|a@b.example>", "a@b.example"),
+        ("<mailto:a@b.example>, <tel:+4930|>", "a@b.example, +4930"),
         ("<mailto:a@b.example|write to us>", "write to us (mailto:a@b.example)"),
         ("<tel:+49301234|+49301234>", "+49301234"),
         ("<slack://open?team=T1|here>", "here (slack://open?team=T1)"),
