@@ -23,7 +23,15 @@ from bot.replies.posted import (
     outcome,
 )
 from bot.replies.unfinished import UnfinishedReplies
-from bot.slack.errors import SLACK_ERRORS, error_code, in_doubt, is_gone, is_unanswered, retry_after
+from bot.slack.errors import (
+    PASSING,
+    SLACK_ERRORS,
+    error_code,
+    in_doubt,
+    is_gone,
+    is_unanswered,
+    retry_after,
+)
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
 from reports.render.block_kit import escape
@@ -85,9 +93,16 @@ class ReplyRepair:
             except SLACK_ERRORS as error:
                 if is_unanswered(error):
                     self._unfinished.watch(reply)
-                logger.info("The reply %s is not ended yet: %s", reply.id, error_code(error))
-                if retry_after(error) is not None or in_doubt(error):
+                code = error_code(error)
+                logger.info("The reply %s is not ended yet: %s", reply.id, code)
+                # A code may be about its channel alone, such as one that moves.
+                if retry_after(error) is not None or (in_doubt(error) and code not in PASSING):
                     return  # Slack is unwell: the next run tries all of them again.
+            except PeeweeException:
+                raise
+            except Exception:
+                # Such as one that an older version stored: it keeps no other from its end.
+                logger.exception("The reply %s cannot be ended", reply.id)
 
     @contextmanager
     def _alone(self, reply: UnfinishedReply) -> Iterator[bool]:

@@ -7,11 +7,19 @@ import time
 import pytest
 
 from bot.replies import delivery, live, repair
-from bot.sandbox import Channel, Message, Sandbox
+from bot.replies.messages import reply_messages
+from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from tests.support.conversations import Ask, StartBot, ended, eventually, finished
 from tests.support.fake_agent import Scripted, crashed, roster_of
-from tests.support.replies import all_ended, is_at_work, left_replies, refuse_all, tick
+from tests.support.replies import (
+    all_ended,
+    is_at_work,
+    left_replies,
+    refuse_all,
+    tick,
+    unfinished_reply,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -315,6 +323,25 @@ def test_a_mark_that_slack_did_not_remove_goes_later(
     heal(sandbox)
     eventually(lambda: all_ended(observability, bot))
     assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
+
+
+@pytest.mark.parametrize("fault", ["a channel that moves", "a row of another version"])
+def test_a_reply_that_cannot_be_ended_keeps_no_other_from_its_end(
+    fault: str, start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    bot = start_bot()
+    question = sandbox.post(alice, general, "think hard")
+    for agent in "abcdef":
+        (message,) = reply_messages(f"of {agent}", payload={"agent": agent, "trace_id": "1"})
+        bot.unfinished.begin(unfinished_reply(question, agent=agent))
+        bot.unfinished.keep(f"1:{agent}", [message])
+        bot.unfinished.leave(f"1:{agent}")
+    if fault == "a channel that moves":
+        sandbox.faults.error("conversations.replies", "external_channel_migrating")
+    else:
+        bot.unfinished.keep("1:a", ["no message"])  # type: ignore[list-item]
+    bot.scheduler.tick(now=time.time_ns())
+    assert len(sandbox.thread(general, question.ts)[1:]) == 5
 
 
 def test_a_reply_is_given_up_after_a_day(
