@@ -86,6 +86,14 @@ class RetryPolicy:
                     raise again.error from again.__cause__
 
 
+def is_passing(status: int) -> bool:
+    """Return True for a status of HTTP after which the same request may succeed.
+
+    A gateway that gave up waiting for the request answers 408; 429 is a rate limit.
+    """
+    return status in (408, 429) or status >= 500
+
+
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Return the seconds that a Retry-After header asks for, never negative.
 

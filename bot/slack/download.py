@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from bot.retry import RetryPolicy, TryAgain, retry_after
+from bot.retry import RetryPolicy, TryAgain, is_passing, retry_after
 from bot.slack.download_error import DownloadError
 from bot.slack.file_types import Page
 
@@ -193,7 +193,7 @@ def looks_like_html(start: bytes) -> bool:
 
 def _check_response(response: httpx.Response, *, page: Page, max_bytes: int) -> None:
     status, headers = response.status_code, response.headers
-    if status == 429 or status >= 500:
+    if is_passing(status):
         wait = retry_after(headers, now=time.time())
         raise TryAgain(Unavailable(f"Slack answered {status}"), wait_s=wait)
     if status != 200:

@@ -7,7 +7,7 @@ from http.client import HTTPException
 from slack_sdk import WebClient
 from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler, RetryState
 
-from bot.retry import RetryPolicy, retry_after
+from bot.retry import RetryPolicy, is_passing, retry_after
 from bot.settings import Settings
 from bot.slack.connection.checked_client import method_of
 from bot.slack.connection.guarded_client import GuardedClient
@@ -110,21 +110,17 @@ class RepeatedCalls(RetryHandler):
         )
 
 
-REQUEST_TIMEOUT = 408
-"""The status of HTTP with which a gateway gives up waiting for the request."""
-
-
 def _passes(error: Exception | None) -> bool:
     """Return whether an error without an answer of Slack may be gone at the next attempt."""
     if isinstance(error, SlackUnwell):
-        return error.status in (200, REQUEST_TIMEOUT) or error.status >= 500
+        return error.status == 200 or is_passing(error.status)
     return isinstance(error, OSError | HTTPException)
 
 
 def _recovers(response: HttpResponse) -> bool:
     """Return whether an answer says that Slack may do better at the next attempt."""
     code = (response.body or {}).get("error")
-    return response.status_code == 429 or response.status_code >= 500 or code in PASSING
+    return is_passing(response.status_code) or code in PASSING
 
 
 def _asked_wait(response: HttpResponse) -> float | None:

@@ -13,7 +13,7 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.retry import RetryPolicy, TryAgain, retry_after
+from bot.retry import RetryPolicy, TryAgain, is_passing, retry_after
 from bot.slack.errors import SLACK_ERRORS, SlackUnwell, error_code, is_refusal
 from bot.slack.errors import retry_after as asked_wait
 from reports.render.slack.plain import plainer_messages
@@ -60,7 +60,7 @@ def _send(respond: Callable[..., Any], message: Mapping[str, Any]) -> Any:
         except (OSError, HTTPException, ValueError, LookupError) as error:
             # Of the network, or of reading a gateway's page as if it were Slack's.
             raise TryAgain(SlackUnwell("Slack did not take an answer.")) from error
-        if answer.status_code == 429 or answer.status_code >= 500:
+        if is_passing(answer.status_code):
             wait_s = retry_after(answer.headers, now=time.time())
             raise TryAgain(_not_taken(answer), wait_s=wait_s)
         return answer

@@ -387,7 +387,7 @@ def test_a_busy_server_is_tried_three_times_in_all(
     waits: list[float] = []
     patient = replace(downloads, sleep=waits.append)
     sandbox.faults.rate_limit("files", retry_after=2)
-    sandbox.faults.server_error("files")
+    sandbox.faults.server_error("files", status=408)
     assert fetch(patient, told).paths
     assert waits == [2.0, 2.0]
     observability.flush()

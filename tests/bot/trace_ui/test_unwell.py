@@ -27,6 +27,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         {"body": PAGE, "status": 502, "content_type": "text/html"},
         {"body": PAGE, "content_type": "text/html"},
         {"body": "", "status": 503},
+        {"body": "", "status": 408},
         {"body": "slow down", "status": 429, "headers": {"Retry-After": "0.01"}},
     ],
 )
