@@ -147,10 +147,9 @@ def problem_of(provider: Provider) -> str | None:
         return f"{endpoint.key_variable} is not set: set it to a key" if missing else None
     if not isinstance(provider, CommandProvider):
         return None
-    folder = provider.working_directory
     if provider.path() is None:
         return f"{provider.command[0]} cannot be found: install it, or set command to its path"
-    if folder is not None and not folder.is_dir():
+    if (folder := provider.workplaces.given) is not None and not folder.is_dir():
         return f"{folder} is not a folder: set working_directory"
     return None
 

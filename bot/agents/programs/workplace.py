@@ -95,12 +95,17 @@ class Workplaces:
         # A temporary folder, which a turn would get without these, can always be opened.
         self.confinement.check(() if folder is None else self._opened(folder, environment, mode))
 
-    def _folder(self, temporary: Path) -> Path:
-        if self.working_directory is not None:
+    @property
+    def given(self) -> Path | None:
+        """The folder in which the program works, None if that is one of the bot's."""
+        if self.working_directory is not None or self.confinement.user is None:
             return self.working_directory
-        if self.confinement.user is not None:
-            # A workspace is in a folder that only the bot's user can enter.
-            return Path(pwd.getpwnam(self.confinement.user).pw_dir)
+        # A workspace is in a folder that only the bot's user can enter.
+        return Path(pwd.getpwnam(self.confinement.user).pw_dir)
+
+    def _folder(self, temporary: Path) -> Path:
+        if (folder := self.given) is not None:
+            return folder
         if self.workspace is None:
             return temporary
         for folder in (self.workspace.parent, self.workspace):

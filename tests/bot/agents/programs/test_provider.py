@@ -1,6 +1,7 @@
 """Echo and command agents, with real processes."""
 
 import os
+import pwd
 import resource
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.agents.config.status import problem_of
 from bot.agents.echo import EchoProvider
 from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTimeout
 from bot.agents.programs.process.confinement import Confinement
@@ -156,6 +158,17 @@ def test_a_program_that_nothing_can_run_is_there(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     agent = CommandProvider(agent="lost", command=("cat",), working_directory=tmp_path / "none")
     with pytest.raises(AgentNotFound, match="none, which is not a folder: set working_directory"):
+        agent.answer(Request(prompt="x"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_user_without_a_home_is_named_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As system's users are that `useradd --system` adds."""
+    homeless = pwd.struct_passwd((*pwd.getpwnam("nobody")[:5], "/none", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: homeless)
+    agent = CommandProvider(agent="lost", command=("cat",), confinement=Confinement(user="nobody"))
+    assert problem_of(agent) == "/none is not a folder: set working_directory"
+    with pytest.raises(AgentNotFound, match="/none, which is not a folder: set working_directory"):
         agent.answer(Request(prompt="x"))
 
 
