@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pwd
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,10 +97,9 @@ class Workplaces:
     @property
     def given(self) -> Path | None:
         """The folder in which the program works, None if that is one of the bot's."""
-        if self.working_directory is not None or self.confinement.user is None:
-            return self.working_directory
         # A workspace is in a folder that only the bot's user can enter.
-        return Path(pwd.getpwnam(self.confinement.user).pw_dir)
+        home = self.confinement.variables().get("HOME")
+        return Path(home) if home and not self.working_directory else self.working_directory
 
     def _folder(self, temporary: Path) -> Path:
         if (folder := self.given) is not None:
