@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.concurrency.lanes import Lanes
@@ -64,7 +65,15 @@ class TakeOver:
             # First, so that a thread is told of what was interrupted before it goes on.
             self._end_replies(now)
         for each in left:
-            self._go_on_with(each, now=now)
+            try:
+                self._go_on_with(each, now=now)
+            except PeeweeException:
+                raise
+            except Exception:
+                # Such as one that another version stored: it keeps no other one from its answer.
+                logger.exception("The message %s cannot be taken over", each.message_ts)
+                self._give_up(each)
+                self._lanes.drop(each)
 
     def _go_on_with(self, left: AcceptedMessage, *, now: int) -> None:
         if (

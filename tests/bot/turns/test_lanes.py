@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import cycle
 from pathlib import Path
@@ -317,7 +317,11 @@ def test_a_message_that_is_deleted_while_it_waits_is_not_answered(
 
 
 def left_by_a_dead_process(
-    observability: Observability, message: Message, *, trace_id: str = "1" * 32
+    observability: Observability,
+    message: Message,
+    *,
+    trace_id: str = "1" * 32,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """Store what a process leaves that is killed once it has accepted *message*."""
     row = AcceptedMessage(
@@ -328,6 +332,7 @@ def left_by_a_dead_process(
         message_ts=message.ts,
         user=message.user,
         position=message.ts,
+        details=details or {},
     )
     claim = message_key("T0SANDBOX1", message.channel, message.ts)
     now = time.time_ns()
@@ -376,6 +381,27 @@ def test_a_message_that_two_processes_did_not_survive_is_given_up(
     (note,) = ended(sandbox, general, question, "octagonal_sign")
     assert "Please ask again" in note.text
     assert (rows(observability), agent.requests) == (0, [])
+
+
+def test_a_message_that_another_version_stored_keeps_no_other_from_its_answer(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    odd, question = (sandbox.post(alice, general, f"{sandbox.mention} {n}") for n in (1, 2))
+    left_by_a_dead_process(observability, odd, details={"unknown": 1})
+    left_by_a_dead_process(observability, question, trace_id="2" * 32)
+    bot = start_bot(roster_of(agent))
+    finished(observability, general, question.ts)
+    tick(bot)
+    agent.end("whole")
+    (answer,) = ended(sandbox, general, question, OK)
+    tick(bot)
+    (note,) = ended(sandbox, general, odd, "octagonal_sign")
+    assert (answer.text, "Please ask again" in note.text) == ("whole", True)
 
 
 def test_a_message_that_has_its_answer_gets_no_second_one(
