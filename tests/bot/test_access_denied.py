@@ -79,3 +79,29 @@ def test_a_trace_is_not_shared_while_slack_does_not_answer(
     sandbox.faults.error("conversations.info", "internal_error", times=50)
     with pytest.raises(SLACK_ERRORS):
         access.sight_in(sandbox.team_id, general.id)
+
+
+def test_a_button_works_for_nobody_while_slack_does_not_tell_who_reads_its_channel(
+    access: Access, sandbox: Sandbox, alice: User, trace: Trace
+) -> None:
+    sight = access.sight(sandbox.team_id, alice.id)
+    assert trace.channel
+    sandbox.faults.error("conversations.info", "internal_error", times=50)
+    with pytest.raises(SLACK_ERRORS):
+        access.is_reader(trace.channel, sight)
+
+
+def test_another_process_hears_that_a_guest_can_read_a_channel(
+    access: Access,
+    sandbox: Sandbox,
+    web: WebClient,
+    database: Database,
+    general: Channel,
+    trace: Trace,
+) -> None:
+    assert access.sight_in(sandbox.team_id, general.id).may_see(trace)
+    guest = sandbox.add_user("gus", guest=True)
+    sandbox.join(guest, general)
+    other = Access(Directory(web), database, team=sandbox.team_id)
+    other.follow({"type": "member_joined_channel", "user": guest.id, "channel": general.id})
+    assert not access.sight_in(sandbox.team_id, general.id).may_see(trace)

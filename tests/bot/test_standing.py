@@ -7,7 +7,7 @@ import pytest
 from bot.access import Access
 from bot.agents.types import AccessRule, Agent
 from bot.replies import live
-from bot.sandbox import Sandbox, User
+from bot.sandbox import Channel, Sandbox, User
 from bot.slack.connection.checked_client import CheckedClient
 from bot.slack.directory import Directory, Standing
 from storage import Observability
@@ -23,12 +23,13 @@ def access(observability: Observability, sandbox: Sandbox) -> Access:
 
 
 def test_members_guests_strangers_and_bots_are_told_apart(access: Access, sandbox: Sandbox) -> None:
+    sam = sandbox.add_user("sam", external=True)
     standing = {
         user.name: access.standing(sandbox.team_id, user.id)
         for user in (
             sandbox.add_user("ann"),
             sandbox.add_user("gus", guest=True),
-            sandbox.add_user("sam", external=True),
+            sam,
             sandbox.add_bot("ci"),
         )
     }
@@ -39,6 +40,7 @@ def test_members_guests_strangers_and_bots_are_told_apart(access: Access, sandbo
         "ci": Standing.BOT,
     }
     assert access.standing("T0OTHER", sandbox.add_user("bob").id) is Standing.STRANGER
+    assert access.standing(sam.as_slack()["team_id"], sam.id) is Standing.STRANGER
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,7 @@ def test_members_guests_strangers_and_bots_are_told_apart(access: Access, sandbo
         ({"deleted": True}, Standing.UNKNOWN),
         ({"is_ultra_restricted": True}, Standing.GUEST),
         ({"team_id": "E0ORG"}, Standing.STRANGER),
+        ({"is_stranger": True}, Standing.STRANGER),
         ({"team_id": "E0ORG", "enterprise_user": {"teams": ["T0SANDBOX1"]}}, Standing.MEMBER),
         ({"team_id": "T0FIRST", "enterprise_user": {"teams": ["T0SANDBOX1"]}}, Standing.MEMBER),
         ({"team_id": "E0ORG", "enterprise_user": {"teams": ["T0FIRST"]}}, Standing.STRANGER),
@@ -67,6 +70,14 @@ def test_deactivated_users_and_those_of_an_enterprise_grid_are_told_apart(
     plain = User.as_slack
     monkeypatch.setattr(User, "as_slack", lambda user: plain(user) | facts)
     assert access.standing(sandbox.team_id, alice.id) is standing
+
+
+def test_a_deactivated_member_opens_no_channel_to_others(
+    access: Access, general: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = User.as_slack
+    monkeypatch.setattr(User, "as_slack", lambda user: plain(user) | {"deleted": True})
+    assert access.is_shared(general.id) is False
 
 
 @pytest.mark.parametrize(

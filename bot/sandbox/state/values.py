@@ -73,7 +73,7 @@ class User:
             "is_primary_owner": False,
             "is_restricted": self.guest,
             "is_ultra_restricted": False,
-            "is_stranger": self.external,
+            "is_stranger": False,  # True only of people who share no channel with the bot.
             "is_bot": self.bot_id is not None,
             "is_app_user": False,
             "updated": 0,

@@ -127,7 +127,7 @@ def test_guests_partners_and_bots_can_be_told_apart(sandbox: Sandbox, web: WebCl
     robot = sandbox.add_bot("codex")
     assert web.users_info(user=guest.id)["user"]["is_restricted"] is True
     shown = web.users_info(user=partner.id)["user"]
-    assert shown["is_stranger"] is True
+    assert (shown["team_id"] != sandbox.team_id, shown["is_stranger"]) == (True, False)
     assert shown["tz_offset"] == 9 * 3600
     assert web.users_info(user=robot.id)["user"]["is_bot"] is True
     assert web.bots_info(bot=robot.bot_id)["bot"]["name"] == "codex"
