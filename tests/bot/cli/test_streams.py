@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -142,17 +142,18 @@ TOKEN = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
 
 WRONG_AGENTS = (
     f'[agents.a]\nprovider = "{TOKEN}"\n',
-    f'[agents.a]\nprovider = "command"\ncommand = ["/nowhere/{TOKEN}"]\n',
-    f'[agents.a]\nprovider = "command"\ncommand = ["true"]\nworking_directory = "/{TOKEN}"\n',
+    f'[agents.a]\nprovider = "command"\ncommand = ["/nowhere/{TOKEN}"]\n'
+    f'[agents.b]\nprovider = "command"\ncommand = ["true"]\nworking_directory = "/{TOKEN}"\n',
 )
+WRONG_SETTINGS = (("TRACEBOT_RETENTION", "SLACK_API_URL"), ("TRACEBOT_AGENTS",))
 
 
-@pytest.mark.parametrize("name", ["TRACEBOT_RETENTION", "SLACK_API_URL", "TRACEBOT_AGENTS"])
+@pytest.mark.parametrize("names", WRONG_SETTINGS)
 @pytest.mark.parametrize("command", ["doctor", "doctor --json", "agents --json", "serve"])
 def test_a_token_in_the_wrong_setting_is_not_printed(
-    recorded: Path, name: str, command: str
+    recorded: Path, names: Sequence[str], command: str
 ) -> None:
-    done = shell(recorded, f"tracebot {command}", **{name: TOKEN})
+    done = shell(recorded, f"tracebot {command}", **dict.fromkeys(names, TOKEN))
     assert done.returncode in (0, 1)
     assert "Traceback" not in done.stderr
     assert TOKEN not in done.stdout + done.stderr
