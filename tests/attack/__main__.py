@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import secrets
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from tests.attack.doors import attack_collector, attack_slack_door
 from tests.attack.people import attack_people
 from tests.attack.secrets import attack_secrets
 from tests.support.paths import MANIFEST
+from tests.support.ports import free_port
 from tests.support.running_bot import settings_for
 
 EXAMPLES = """examples:
@@ -146,10 +146,8 @@ def _bot_with_doors(folder: Path) -> Iterator[tuple[str, str]]:
     with (
         Sandbox.start(MANIFEST) as sandbox,
         Observability.open(folder / "tracebot.db", platform="slack") as observability,
-        socket.create_server(("127.0.0.1", 0)) as free,
     ):
-        port = free.getsockname()[1]
-        free.close()
+        port = free_port()
         settings = settings_for(sandbox, observability, PORT=port)
         receiver = Collector(observability, capture=settings.captured, key=secrets.token_hex(16))
         bot = build_bot(settings, roster=load_roster(None), observability=observability)

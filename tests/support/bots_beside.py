@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from storage.database.models import AcceptedMessageRow, UnfinishedReplyRow
 from storage.database.transactions import transaction
 from storage.queries.lookups import thread_traces
 from storage.recovery.opening import open_database
+from tests.support.ports import free_port
 
 PATIENCE_S = 150.0
 
@@ -86,9 +86,7 @@ class BotsBeside:
 
     def start_http(self, *, dies: tuple[str, str] | None = None) -> str:
         """Do so in HTTP mode; return the address for events."""
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
+        port = free_port()
         self._start(["--http"], dies, PORT=str(port))
         url = f"http://127.0.0.1:{port}/slack/events"
 

@@ -19,6 +19,7 @@ from bot.http.otlp_receiver import MAX_BODY
 from bot.sandbox import Sandbox
 from storage import Observability
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 MB = 1_000_000
@@ -205,8 +206,7 @@ def serving(
     sandbox: Sandbox, db_path: Path, tmp_path: Path
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run `tracebot serve --http`; return its process and port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         "SLACK_BOT_TOKEN": sandbox.bot_token,
         "SLACK_SIGNING_SECRET": sandbox.signing_secret,

@@ -24,6 +24,7 @@ from bot.settings import Settings
 from storage import Observability
 from storage.health import health
 from storage.queries.traces import recent_traces
+from tests.support.ports import free_port
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -37,8 +38,7 @@ def short_keep_alive(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def url(sandbox: Sandbox, observability: Observability) -> Iterator[str]:
     """Run the bot in HTTP mode; return its base URL."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = Settings(
         _env_file=None,
         SLACK_BOT_TOKEN=sandbox.bot_token,

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -43,6 +42,7 @@ from storage.queries.traces import TraceSummary
 from tests.support.conversations import Ask, StartBot, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 from tests.support.paths import MANIFEST
+from tests.support.ports import free_port
 from tests.support.replies import left_replies, tick
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
@@ -155,13 +155,6 @@ def processes(office: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
     for process in found.started:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def accepts(sandbox: Sandbox, url: str) -> bool:

@@ -3,7 +3,6 @@
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from urllib.request import urlopen
 
 from bot.sandbox import Sandbox, SandboxError
 from tests.support.balancer import Balancer
+from tests.support.ports import free_port
 
 TRACEBOT = Path(sys.executable).parent / "tracebot"
 PATIENCE_S = 120.0
@@ -62,7 +62,7 @@ class BotProcess:
         self._sandbox = sandbox
         self._folder = folder
         self._http = http
-        self._port = _free_port()
+        self._port = free_port()
         own_url = f"http://127.0.0.1:{self._port}"
         self._health_url = f"{own_url}/health"
         self._request_url = f"{balancer.url if balancer else own_url}/slack/events"
@@ -167,10 +167,3 @@ class BotProcess:
     @property
     def memory_growth_mb(self) -> int:
         return max((last - first for first, last in self._memory.values()), default=0)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from bot.cli.demo_workspace import Stay
 from bot.errors import ConfigurationError
 from tests.support.paths import MEASURED
+from tests.support.ports import free_port
 from tests.support.readme import alike, part
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
@@ -68,8 +68,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     home = tmp_path_factory.mktemp("home")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = start(home, "--open", "--port", str(port))
     try:
         yield Demo(process, home, port, read_until(process, "No browser"))
