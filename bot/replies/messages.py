@@ -264,9 +264,8 @@ def unposted_message(agents: Sequence[str], code: str, *, channel: str, trace_id
     """Tell the asker privately why Slack shows no reply, and where the answer is."""
     why, next_step = UNPOSTED.get(code, MAY_NOT_POST if is_gone(code) else NO_FORM)
     names = escape(" and ".join(agents))
-    where = (
-        "here" if channel.startswith("D") else f"in <#{channel}>"
-    )  # A direct message has no name.
+    # A direct message has no name.
+    where = "here" if channel.startswith("D") else f"in <#{channel}>"
     return (
         f"I could not post the reply of {names} {where}: {why} (`{escape(code)}`). "
         f"{next_step} What was recorded is in `/trace show {short_id(trace_id)}`."
