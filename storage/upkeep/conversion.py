@@ -23,6 +23,7 @@ from storage.database.models import (
     TraceRow,
 )
 from storage.database.transactions import transaction
+from storage.model.retention import OTHERS
 from storage.model.span import own_audience
 from storage.store.recount import move_channel, move_figures
 
@@ -83,6 +84,8 @@ def _in_statistics(database: Database, *, team: str) -> frozenset[str]:
         RollupRow.level.in_(("day", "month")),
         RollupRow.dimension == "channel",
         RollupRow.audience == team,
+        # What an old month does not name: Slack would say that there is no such channel.
+        RollupRow.key != OTHERS,
     )
     waiting = FactRow.select(FactRow.key).where(
         FactRow.dimension == "channel", FactRow.audience == team

@@ -271,6 +271,19 @@ def test_conversions_are_noticed_by_comparing_channels_with_what_is_stored(tmp_p
     database.close()
 
 
+def test_channels_that_an_old_month_does_not_name_are_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = filled(tmp_path / "a.db", audience=TEAM)
+    monkeypatch.setattr(folding, "NAMED", 0)
+    fold(database)
+    old = statistics(database, since=NOW, until=NOW + 50 * HOUR, by="channel", audiences=[TEAM])
+    assert [group.key for group in old.groups] == [OTHERS]
+    store(database, Batch("q", 1, spans=turn(1_000, OPEN, random.Random(1), audience=TEAM)))
+    assert ChannelConversions(database, team=TEAM).counted() == {OPEN}
+    database.close()
+
+
 def test_a_long_past_moves_step_by_step_and_its_name_at_once(tmp_path: Path) -> None:
     stopped = filled(tmp_path / "stopped.db", audience=TEAM)
     private = filled(tmp_path / "private.db", audience=OWN)
