@@ -7,11 +7,12 @@ message's metadata shows whether one that died meanwhile had said it already.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
 from reports.alerts.changes import advance
 from reports.alerts.evaluation import Measured, Problems, Sight, measure, watched
@@ -39,9 +40,14 @@ LEASE_NS = 300 * SECOND_NS
 """After this time another process may say what one began to say and did not note as said."""
 
 ALERT_EVENT = "tracebot_alert"
-SEARCHED_MESSAGES = 100
+PAGE = 100
+"""Messages that one call returns."""
 
 logger = logging.getLogger("tracebot.alerts")
+
+
+class ThreadDeleted(Exception):
+    """Somebody deleted the first message of an alert, and its thread with it."""
 
 
 class Posts(Protocol):
@@ -51,7 +57,10 @@ class Posts(Protocol):
         """Post a message and return its time stamp."""
 
     def find(self, channel: str, key: str, thread_ts: str | None) -> str | None:
-        """Return the time stamp of the message with this key, None if it was not posted."""
+        """Return the time stamp of the message with this key, None if it was not posted.
+
+        Raises `ThreadDeleted`.
+        """
 
     def update(self, channel: str, view: AlertView, ts: str) -> None:
         """Replace the contents of a message."""
@@ -77,15 +86,30 @@ class SlackPosts:
         return str(posted["ts"])
 
     def find(self, channel: str, key: str, thread_ts: str | None) -> str | None:
-        look = self._client.conversations_history
-        if thread_ts is not None:
-            look = partial(self._client.conversations_replies, ts=thread_ts)
-        page = look(channel=channel, limit=SEARCHED_MESSAGES, include_all_metadata=True)
-        for message in page["messages"]:
+        for message in self._messages(channel, thread_ts):
             payload = (message.get("metadata") or {}).get("event_payload") or {}
             if message.get("bot_id") == self._bot_id and payload.get("key") == key:
                 return str(message["ts"])
         return None
+
+    def _messages(self, channel: str, thread_ts: str | None) -> Iterator[Mapping[str, Any]]:
+        """Yield the newest messages of the channel, or all of the thread."""
+        read = self._client.conversations_history
+        if thread_ts is not None:
+            read = partial(self._client.conversations_replies, ts=thread_ts)
+        cursor = None
+        while True:
+            try:
+                page = read(channel=channel, limit=PAGE, include_all_metadata=True, cursor=cursor)
+            except SlackApiError as error:
+                if error.response.get("error") == "thread_not_found":
+                    raise ThreadDeleted from error
+                raise
+            yield from page["messages"]
+            cursor = (page.get("response_metadata") or {}).get("next_cursor")
+            # Slack lists a channel from its newest message, and a thread from its oldest.
+            if thread_ts is None or not cursor:
+                return
 
     def update(self, channel: str, view: AlertView, ts: str) -> None:
         self._client.chat_update(channel=channel, ts=ts, blocks=render(view), text=fallback(view))
@@ -226,12 +250,17 @@ class Alerts:
 
         What changed before it and was not said, such as while Slack was away, is not news any more.
         """
-        root = state.thread_ts
-        view = alert_view(rule, state, now=now, name_of=name_of, is_reply=root is not None)
-        ts, fresh = self._post_once(rule, view, str(state.seq), root)
+        first, root = alert_view(rule, state, now=now, name_of=name_of), state.thread_ts
         if root is not None:
-            self._update(rule, alert_view(rule, state, now=now, name_of=name_of), root)
-        note_posted(self._database, rule.id, seq=state.seq, thread_ts=root or ts)
+            reply = alert_view(rule, state, now=now, name_of=name_of, is_reply=True)
+            try:
+                _, fresh = self._post_once(rule, reply, str(state.seq), root)
+                self._update(rule, first, root)
+            except ThreadDeleted:
+                root = None
+        if root is None:
+            root, fresh = self._post_once(rule, first, str(state.seq), None)
+        note_posted(self._database, rule.id, seq=state.seq, thread_ts=root)
         return fresh
 
     def _update(self, rule: AlertRule, view: AlertView, root: str) -> None:

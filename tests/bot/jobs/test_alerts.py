@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 from peewee import Database
+from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot.jobs.alerts import LEASE_NS, Alerts
+from bot.jobs.alerts import LEASE_NS, Alerts, SlackPosts, ThreadDeleted
 from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.trace_ui.alert_orders import Orderer, obey
 from reports.alerts.changes import HOLD
 from reports.errors import UsageError
-from reports.views.alerts import AlertView
+from reports.views.alerts import AlertView, trial_view
 from storage import Observability
 from storage.coordination.alert_rules import (
     AlertRule,
+    AlertState,
     add_rule,
     alert_rules,
     alert_states,
@@ -51,13 +53,16 @@ def rule(condition: str, id: str = "a1b2", *, channel: str = GENERAL) -> AlertRu
 
 
 class FakePosts:
-    """Channels that remember what was posted; `fails` is raised after the next post."""
+    """Channels that remember what was posted; `fails` is raised after the next post.
+
+    As in Slack, a message that is `deleted` has no thread any more, unless there are replies in it.
+    """
 
     def __init__(self) -> None:
         self.posted: list[tuple[str | None, AlertView, str]] = []
         self.updated: list[tuple[str, AlertView]] = []
         self.fails: BaseException | None = None
-        self.deleted = False
+        self.deleted: set[str] = set()
 
     def post(self, channel: str, view: AlertView, key: str, thread_ts: str | None) -> str:
         self.posted.append((thread_ts, view, key))
@@ -67,17 +72,23 @@ class FakePosts:
         return f"{len(self.posted)}.0"
 
     def find(self, channel: str, key: str, thread_ts: str | None) -> str | None:
+        if thread_ts in self.deleted and thread_ts not in self.threads:
+            raise ThreadDeleted
         known = [f"{at}.0" for at, (_, _, each) in enumerate(self.posted, 1) if each == key]
         return known[0] if known else None
 
     def update(self, channel: str, view: AlertView, ts: str) -> None:
-        if self.deleted:
+        if ts in self.deleted:
             raise SlackClientError("message_not_found")
         self.updated.append((ts, view))
 
     @property
     def titles(self) -> list[str]:
         return [view.title for _, view, _ in self.posted]
+
+    @property
+    def threads(self) -> list[str | None]:
+        return [thread_ts for thread_ts, _, _ in self.posted]
 
 
 IN_TEAM = FixedSight(frozenset({TEAM}))
@@ -245,18 +256,76 @@ def test_an_alert_is_one_thread_from_its_beginning_to_its_end(
     assert (ts, root.level, root.acknowledges) == ("1.0", "ok", False)
 
 
-def test_an_alert_whose_first_message_was_deleted_still_ends_with_one_reply(
+def test_an_alert_whose_first_message_was_deleted_goes_on_in_a_new_thread(
     observability: Observability,
 ) -> None:
     record_an_hour(observability)
     posts = FakePosts()
-    add_rule(observability.database, rule("count>1 over:1h"), test=False)
+    add_rule(observability.database, rule("count>2 over:1h warn:1"), test=False)
     found = alerts(observability.database, posts)
     minutes(found, 3)
-    posts.deleted = True
+    posts.deleted.add("1.0")
+    record_an_hour(observability)
+    minutes(found, 3, since=NOW + 3 * MINUTE)
     minutes(found, 6, since=NOW + 125 * MINUTE)
+    assert posts.titles == ["Turns: 2", "Turns: 4", "Turns: ok again after 2 h 05 min, now 0"]
+    assert posts.threads == [None, None, "2.0"]
+    assert posts.posted[1][1].acknowledges
+    ((ts, root),) = posts.updated
+    assert (ts, root.level) == ("2.0", "ok")
+    assert alert_states(observability.database)["a1b2"].posted == 3
+
+
+def test_an_alert_whose_first_message_was_deleted_is_posted_anew_once(
+    observability: Observability,
+) -> None:
+    record_an_hour(observability)
+    database, posts = observability.database, FakePosts()
+    add_rule(database, rule("count>1 over:1h"), test=False)
+    minutes(alerts(database, posts), HOLD)
+    posts.deleted.add("1.0")
+    minutes(alerts(database, posts), HOLD - 1, since=NOW + 125 * MINUTE)
+    posts.fails = SystemExit()
+    with suppress(SystemExit):
+        alerts(database, posts).run(now=NOW + 127 * MINUTE)
+    alerts(database, posts).run(now=NOW + 127 * MINUTE + LEASE_NS)
     assert posts.titles == ["Turns: 2", "Turns: ok again after 2 h 05 min, now 0"]
-    assert alert_states(observability.database)["a1b2"].posted == 2
+    assert alert_states(database)["a1b2"].thread_ts == "2.0"
+
+
+def test_an_alert_whose_first_message_was_deleted_below_replies_still_ends_with_one_reply(
+    observability: Observability,
+) -> None:
+    record_an_hour(observability)
+    posts = FakePosts()
+    add_rule(observability.database, rule("count>2 over:1h warn:1"), test=False)
+    found = alerts(observability.database, posts)
+    minutes(found, 3)
+    record_an_hour(observability)
+    minutes(found, 3, since=NOW + 3 * MINUTE)
+    posts.deleted.add("1.0")
+    minutes(found, 6, since=NOW + 125 * MINUTE)
+    assert posts.titles == ["Turns: 2", "Turns: 4", "Turns: ok again after 2 h 05 min, now 0"]
+    assert posts.threads == [None, "1.0", "1.0"]
+    assert alert_states(observability.database)["a1b2"].posted == 3
+
+
+def test_slack_is_asked_for_a_message_of_an_alert_in_a_long_thread_and_in_none(
+    sandbox: Sandbox, general: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.jobs.alerts.PAGE", 3)
+    client = WebClient(token=sandbox.bot_token, base_url=sandbox.api_url)
+    posts = SlackPosts(client, client.auth_test()["bot_id"])
+    view = trial_view(rule("count>1"), AlertState(rule_id="a1b2"), name_of=lambda by, key: key)
+    root = posts.post(general.id, view, "first", None)
+    told = [posts.post(general.id, view, f"reply {number}", root) for number in range(8)]
+    assert posts.find(general.id, "first", None) == root
+    assert [posts.find(general.id, f"reply {at}", root) for at in range(8)] == told
+    assert posts.find(general.id, "reply 8", root) is None
+    gone = posts.post(general.id, view, "second", None)
+    client.chat_delete(channel=general.id, ts=gone)
+    with pytest.raises(ThreadDeleted):
+        posts.find(general.id, "reply 9", gone)
 
 
 def test_a_new_rule_says_in_its_channel_that_it_watches(database: Database) -> None:
