@@ -11,6 +11,7 @@ from bot.trace_ui.alert_orders import Orderer, added, obey, rule_of
 from bot.trace_ui.names import resolve_key
 from bot.trace_ui.requester import Requester
 from reports.alerts.grammar import Condition, parse_condition
+from reports.alerts.measures import OF_THE_BOT
 from reports.errors import UsageError
 from reports.render.slack.alerts import SNOOZE
 from reports.units import parse_duration
@@ -114,5 +115,10 @@ class AlertOrders:
             raise UsageError(
                 "Not everyone in this channel may see the other one, so its figures cannot be "
                 "told here. Add the alert there."
+            )
+        if condition.measure in OF_THE_BOT and here.channel is not None:
+            raise UsageError(
+                "Guests or people of other organisations can read this channel, so how the bot "
+                "itself fares cannot be told here. Add the alert in another channel."
             )
         return replace(condition, key=key)

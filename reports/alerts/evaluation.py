@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Protocol
 
 from reports.alerts.grammar import Condition, stored_condition
-from reports.alerts.measures import HOUR_NS
+from reports.alerts.measures import HOUR_NS, OF_THE_BOT
 from storage.coordination.alert_rules import AlertRule, Level
 from storage.database.base import Database
 from storage.model.filters import names_in
@@ -100,7 +100,9 @@ def measure(
     running = cache(lambda: running_traces(database, limit=MOST_RUNNING))
     for each in rules:
         name = each.condition.measure
-        if name in states:
+        if name in OF_THE_BOT and each.sight.channel is not None:
+            found[each.rule.id] = Measured("no_data")
+        elif name in OF_THE_BOT:
             found[each.rule.id] = _state(each.condition, states[name]())
         elif name == "running":
             found[each.rule.id] = _running(each, running(), now)

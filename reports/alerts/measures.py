@@ -122,3 +122,6 @@ MEASURES: Mapping[str, Measure] = {
     "database": Measure("Database problems", "tracebot health finds a problem", of=(), window_ns=0),
 }
 """The measures by the names that people type."""
+
+OF_THE_BOT = ("agent_check", "database")
+"""Those of how the bot itself fares, which belongs to no channel and is not for its guests."""

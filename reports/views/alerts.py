@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reports import formatting
 from reports.alerts.grammar import Condition, stored_condition
+from reports.alerts.measures import OF_THE_BOT
 from reports.units import duration_text, length_text
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _length(ns: int) -> str:
 
 def shows(condition: Condition) -> str:
     """Return the command that shows what an alert is about."""
-    if condition.measure in ("database", "agent_check"):
+    if condition.measure in OF_THE_BOT:
         return ""
     whose = [] if condition.dimension == "all" else [f"{condition.dimension}:{condition.key}"]
     since = [f"since:{duration_text(condition.window_ns)}"] if condition.window_ns else []

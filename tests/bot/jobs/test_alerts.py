@@ -167,6 +167,8 @@ def minutes(found: Alerts, count: int, *, since: int = NOW) -> None:
         ("agent_check agent:codex", None, "warning", 1),
         ("agent_check agent:claude", None, "ok", 0),
         ("database", None, "warning", 1),
+        ("agent_check agent:codex", ONLY_GENERAL, "no_data", None),
+        ("database", ONLY_GENERAL, "no_data", None),
     ],
 )
 def test_a_rule_counts_what_everybody_in_its_channel_may_see(
@@ -503,6 +505,9 @@ def test_where_guests_read_an_alert_speaks_of_no_other_channel(
         return "Not everyone in this channel" in ask(sandbox, alice, general, words)
 
     eventually(is_refused)  # Once the bot knows that a guest has come.
+    for measure in ("database", "agent_check agent:echo"):
+        answer = ask(sandbox, alice, general, f"alerts add {measure}")
+        assert "how the bot itself fares cannot be told here" in answer
     later = count(HOLD)
 
     def told() -> str:
