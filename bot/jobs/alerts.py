@@ -146,6 +146,8 @@ class Alerts:
         self._health = health
         self._in_file = in_file
         self._slack_errors = slack_errors
+        self._stored: tuple[tuple[str, str], ...] | None = None
+        """The rules of the agents file that this process has stored."""
 
     def run(self, *, now: int) -> None:
         """Evaluate the rules unless another process did so in this minute, and say what changed."""
@@ -154,7 +156,7 @@ class Alerts:
 
     def evaluate(self, *, now: int) -> int:
         """Return how many states changed."""
-        replace_file_rules(self._database, self._team, list(self._file_rules(now)))
+        self._store_file_rules(now)
         rules = alert_rules(self._database, team=self._team)
         key = f"alerts:{self._team}"
         if not rules or not acquire_lease(
@@ -176,19 +178,30 @@ class Alerts:
             self._database, {id: partial(changed, measured) for id, measured in found.items()}
         )
 
-    def _file_rules(self, now: int) -> Iterator[AlertRule]:
-        for channel, condition in self._in_file():
-            named = f"{self._team} {channel} {condition}".encode()
-            yield AlertRule(
-                # The same in every process, and longer than the ids that are made up.
-                id=hashlib.sha256(named).hexdigest()[:8],
-                team=self._team,
-                channel=channel,
-                condition=condition,
-                created_by="",
-                created_at=now,
-                in_file=True,
-            )
+    def _store_file_rules(self, now: int) -> None:
+        """Replace the stored rules of the agents file by those of this process's own.
+
+        Only after its start and after a reload: while another process has another file, as when
+        files are changed host by host, the two would undo each other's each minute.
+        """
+        in_file = tuple(self._in_file())
+        if in_file != self._stored:
+            rules = [self._file_rule(channel, condition, now) for channel, condition in in_file]
+            replace_file_rules(self._database, self._team, rules)
+            self._stored = in_file
+
+    def _file_rule(self, channel: str, condition: str, now: int) -> AlertRule:
+        named = f"{self._team} {channel} {condition}".encode()
+        return AlertRule(
+            # The same in every process, and longer than the ids that are made up.
+            id=hashlib.sha256(named).hexdigest()[:8],
+            team=self._team,
+            channel=channel,
+            condition=condition,
+            created_by="",
+            created_at=now,
+            in_file=True,
+        )
 
     def send(self, *, now: int) -> int:
         """Post what is still to be said. Return how many messages were posted."""

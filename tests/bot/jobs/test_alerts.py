@@ -409,6 +409,24 @@ def test_the_alerts_of_the_agents_file_are_added_once_and_end_with_it(database: 
     assert alert_rules(database) == ()
 
 
+def test_processes_with_different_agents_files_do_not_undo_each_others_alerts(
+    database: Database,
+) -> None:
+    both, other = (GENERAL, "count<1 over:1h"), (GENERAL, "cost>5 over:1h")
+    posts = FakePosts()
+    files = {"old": [both, other], "new": [both]}
+    old, new = (alerts(database, posts, in_file=files[name]) for name in files)
+    for minute in range(4):
+        for process in (old, new):
+            process.run(now=NOW + minute * MINUTE)
+    assert len(posts.titles) == 3, "each was tested once, and the first one has spoken"
+    assert [each.condition for each in alert_rules(database)] == [both[1]]
+    files["new"].append(other)  # Its file is read again.
+    minutes(new, 1, since=NOW + 5 * MINUTE)
+    minutes(old, 1, since=NOW + 6 * MINUTE)
+    assert {each.condition for each in alert_rules(database)} == {both[1], other[1]}
+
+
 def shown(message: Message) -> str:
     return str(message.blocks)
 
