@@ -22,6 +22,7 @@ from bot.sandbox.tokens import Tokens
 from storage import Observability
 from storage.database.server_connection import CONNECT
 from storage.recovery.opening import open_database
+from storage.writer.writer import Writer
 from tests.support.conversations import PATIENCE_S
 from tests.support.paths import MANIFEST
 from tests.support.postgres import any_database as any_database
@@ -63,7 +64,8 @@ def pytest_xdist_auto_num_workers() -> int:
 def _patience() -> Iterator[None]:
     """Let nothing give up while the machine stands still for some seconds, as with a slow disk."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Observability.flush, "__defaults__", (PATIENCE_S,))
+        for wait in (Observability.flush, Observability.close, Writer.close):
+            patch.setattr(wait, "__defaults__", (PATIENCE_S,))
         patch.setitem(CONNECT, "connect_timeout", round(PATIENCE_S))
         yield
 

@@ -247,7 +247,7 @@ def test_spans_of_a_killed_process_are_abandoned_at_the_next_start(db_path: Path
         "from storage import Observability\n"
         f"observability = Observability.open({str(db_path)!r}, platform='cli')\n"
         "observability.start_span('never ends')\n"
-        "assert observability.flush()\n"
+        "assert observability.flush(30)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script], check=False)

@@ -22,7 +22,7 @@ with observability.span("turn", channel="C1"):
         with trace.get_tracer("new").start_as_current_span("pack"):
             pass
 print(Elsewhere.seen)
-assert observability.close()
+assert observability.close(30)
 """
 
 
@@ -126,7 +126,7 @@ proxy.configure()
 def test_a_provider_that_cannot_be_hashed_is_recorded_once(
     db_path: Path, database: Database
 ) -> None:
-    once = 'Observability.open(sys.argv[1], platform="cli").close()'
+    once = 'Observability.open(sys.argv[1], platform="cli").close(30)'
     said = run(db_path, f"{LIKE_LOGFIRE}{once}{RECORD}{SPANS}")
     assert said.strip() == "['pack', 'order']"
     assert tree(database) == ALL
@@ -135,7 +135,7 @@ def test_a_provider_that_cannot_be_hashed_is_recorded_once(
 def test_a_provider_that_is_configured_again_is_recorded_from_the_next_opening(
     db_path: Path, database: Database
 ) -> None:
-    once = 'Observability.open(sys.argv[1], platform="cli").close()'
+    once = 'Observability.open(sys.argv[1], platform="cli").close(30)'
     said = run(db_path, f"{LIKE_LOGFIRE}{once}\nproxy.configure(){RECORD}{SPANS}")
     assert said.strip() == "['pack', 'order']"
     assert tree(database) == ALL

@@ -108,7 +108,7 @@ assert not observability.flush(1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 assert observability.flush(30)
 assert SpanRow.select().count(observability.database) == 501
-assert observability.close()
+assert observability.close(30)
 """
 
 
@@ -130,5 +130,5 @@ def test_a_process_may_end_while_its_disk_is_full(small_disk: Path) -> None:
     os.close(descriptor)
     record(observability, 50)
     began = time.monotonic()
-    assert not observability.close()
+    assert not observability.close(5)
     assert time.monotonic() - began < 10

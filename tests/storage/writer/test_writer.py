@@ -173,7 +173,7 @@ DIE_WITH_A_SPOOL = (
     "path = Path(sys.argv[1])\n"
     "observability = Observability.open(path, platform='cli', busy_timeout_ms=10)\n"
     "ends, stays = observability.start_span('ends'), observability.start_span('stays')\n"
-    "assert observability.flush()\n"
+    "assert observability.flush(30)\n"
     "holder = connect(path)\n"
     "holder.begin()\n"
     "ends.end()\n"
