@@ -7,6 +7,7 @@ the names of its methods: https://opentelemetry.io/docs/specs/otel/trace/sdk/#sp
 import logging
 from collections.abc import Callable
 from typing import Any, Protocol, cast
+from weakref import finalize
 
 from opentelemetry.trace import StatusCode
 
@@ -41,7 +42,10 @@ class SpanProcessor:
         tracer = None if self._recorder is None else self._recorder.tracer
         if tracer is not None:
             try:
-                MIRRORED[span.context.span_id] = _begin(tracer, span, parent_context)
+                span_id = span.context.span_id
+                MIRRORED[span_id] = _begin(tracer, span, parent_context)
+                # One that nobody ends, such as that of an abandoned stream, is not kept for ever.
+                finalize(span, MIRRORED.pop, span_id, None).atexit = False
             except Exception:
                 logger.exception("A span of the application's OpenTelemetry SDK was not recorded.")
 

@@ -104,3 +104,21 @@ open_still.end()
     traces = recent_traces(database).traces
     assert sorted(trace.name for trace in traces) == ["first", "open still", "second"]
     assert {trace.name: trace.span_count for trace in traces}["first"] == 1
+
+
+def test_a_span_that_nobody_ends_is_not_kept(db_path: Path, database: Database) -> None:
+    said = run(
+        db_path,
+        f"""{PROVIDER_FIRST}
+import gc
+from storage.tracing.current import MIRRORED
+with Observability.open(sys.argv[1], platform="cli"):
+    held = tracer.start_span("held")
+    tracer.start_span("abandoned", attributes={{"text": "hello"}})
+    gc.collect()
+    print([span.name for span in MIRRORED.values()])
+    held.end()
+    print(len(MIRRORED))
+""",
+    )
+    assert said.split("\n") == ["['held']", "0", ""]
