@@ -144,7 +144,8 @@ def test_a_timestamp_that_is_no_number_is_refused(
     assert not [each for each in caplog.records if each.exc_info]
 
 
-@pytest.mark.parametrize("late", [-301, 301, -(10**9), 10**9])
+# Of a time to come, more than the seconds that a busy machine may take.
+@pytest.mark.parametrize("late", [-301, 330, -(10**9), 10**9])
 def test_a_signature_of_another_time_is_refused(url: str, sandbox: Sandbox, late: int) -> None:
     headers = signed(sandbox, b"{}", at=time.time() + late)
     assert post(url, b"{}", headers).status_code == 401
