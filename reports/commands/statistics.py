@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from storage.queries.figures import Figures
     from storage.queries.statistics import Statistics
 
-HOURS_SHOWN_NS = 48 * 3_600 * 1_000_000_000
+HOUR_NS = 3_600 * 1_000_000_000
+HOURS_SHOWN_NS = 48 * HOUR_NS
 """Up to this length, a period is shown over its hours, and a longer one over its days."""
 
 
@@ -29,18 +30,30 @@ def stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     since = period_start(args, viewer, now)
     count = partial(_count, database, viewer, only)
     unit = "hour" if now - since <= HOURS_SHOWN_NS else "day"
+    found = count(since, now, args.by)
     return statistics_view(
-        count(since, now, args.by),
+        found,
         by=args.by,
         period=args.since,
         only=only,
         time_zone=viewer.time_zone,
-        before=count(max(2 * since - now, 0), since, args.by) if args.compare else None,
+        before=count(*_period_before(found), args.by) if args.compare else None,
         over_time=None if args.by else (unit, count(since, now, unit)),
         figures=_figures(database, viewer, only, since, now, args.by),
         start=args.cursor,
         name_of=viewer.name_of,
     )
+
+
+def _period_before(found: Statistics) -> tuple[int, int]:
+    """Return the start and the end of the period before.
+
+    It is about as long, in whole hours, and ends where what is counted begins: whole hours are
+    counted, and none is to be in both.
+    """
+    end = found.grains.start(found.since)
+    hours = max((found.until - end + HOUR_NS // 2) // HOUR_NS, 1)
+    return max(end - hours * HOUR_NS, 0), end
 
 
 def _count(
@@ -97,15 +110,18 @@ def _figures(
 
 
 def cost(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) -> View:
-    from reports.views.costs import CostView, costs_view
+    from reports.views.costs import costs_view
     from storage.queries.statistics import statistics
 
-    def view(since: int, until: int, before: CostView | None = None) -> CostView:
+    def count(since: int, until: int) -> tuple[Statistics, Statistics]:
         by_model, by_agent = (
             statistics(database, since=since, until=until, by=by, audiences=viewer.counted)
             for by in ("model", "agent")
         )
-        return costs_view(by_model, by_agent, period=args.since, before=before)
+        return by_model, by_agent
 
-    since = period_start(args, viewer, now)
-    return view(since, now, view(max(2 * since - now, 0), since) if args.compare else None)
+    found = count(period_start(args, viewer, now), now)
+    before = None
+    if args.compare:
+        before = costs_view(*count(*_period_before(found[0])), period=args.since)
+    return costs_view(*found, period=args.since, before=before)

@@ -9,7 +9,7 @@ from reports import formatting
 from reports.units import duration_text
 from reports.views.costs import unpriced_note
 from reports.views.figures import FigureLine, figure_lines
-from reports.views.timeline import Moment, moved_on, time_name, timeline
+from reports.views.timeline import Moment, earlier_groups, time_name, timeline
 from storage.model.retention import CROWDED, NAMED, OTHERS
 from storage.queries.figures import Figures
 from storage.queries.statistics import TIMES, Group, Statistics
@@ -141,7 +141,7 @@ def statistics_view(
         ),
         statistics=rows,
         before=before,
-        note=_note(found, by, only, figures, compared=before is not None),
+        note=_note(found, by, only, figures),
         command=shlex.join(words),
         zone=time_zone,
         timeline=timeline(times, timeline_by, time_zone) if timeline_by else (),
@@ -159,15 +159,13 @@ def _note(
     by: str | None,
     only: tuple[str, str] | None,
     figures: Figures | None,
-    *,
-    compared: bool,
 ) -> str:
     """Say what a reader has to know of the figures, one sentence a line."""
     notes = (
         ""
         if found.total.traces or found.total.input_tokens or found.total.output_tokens
         else formatting.nothing_in(found.since, found.until, "Nothing is counted here."),
-        _beginning(found, compared=compared),
+        _beginning(found),
         _unnamed(found, only),
         unpriced_note(found) if by == "model" else "",
         _days_of(figures, found),
@@ -184,20 +182,19 @@ def _earlier(
 ) -> tuple[Group, ...]:
     """Return for each group that of the period before."""
     if by in TIMES:
-        groups = moved_on(before, by, time_zone)
+        groups = earlier_groups(found, before, by, time_zone)
     else:
         groups = {group.key: group for group in _with_rest(before, by).groups}
     return tuple(groups.get(group.key, NOTHING) for group in found.groups)
 
 
-def _beginning(found: Statistics, *, compared: bool) -> str:
+def _beginning(found: Statistics) -> str:
     """Say when what is counted begins if the hour that was asked for is not kept any more."""
     kept, first = found.grains.level(found.since), found.grains.start(found.since)
     if kept == "hour" or first == found.since:
         return ""
     began = formatting.local(first, "UTC")
-    twice = ", which both periods count" if compared else ""
-    return f"Counted from {began} UTC: statistics of that time are only kept by {kept}{twice}."
+    return f"Counted from {began} UTC: statistics of that time are only kept by {kept}."
 
 
 def _figures(

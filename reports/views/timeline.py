@@ -1,8 +1,8 @@
 """Statistics over time: by hour, or by day in a time zone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TypeVar
 
 from reports import formatting
@@ -49,11 +49,8 @@ def _hours(found: Statistics, time_zone: str) -> tuple[Moment, ...]:
 
 def _days(found: Statistics, time_zone: str) -> tuple[Moment, ...]:
     days: dict[date, list[Group]] = {}
-    for group in found.groups:
-        at = int(group.key)
-        kept = found.grains.level(at)
-        if kept != "month":
-            days.setdefault(_date(at, time_zone if kept == "hour" else "UTC"), []).append(group)
+    for day, group in _dated(found, time_zone):
+        days.setdefault(day, []).append(group)
     if not days:
         return ()
     first, last = min(days), max(*days, _date(found.until - 1, time_zone))
@@ -112,19 +109,29 @@ def time_name(group: Group, found: Statistics, by: str, time_zone: str) -> str:
     return formatting.local(at, time_zone, form="%m-%d %H:%M" if by == "hour" else "%Y-%m-%d %a")
 
 
-def moved_on(before: Statistics, by: str, time_zone: str) -> Mapping[str, Group]:
-    """Return the groups of the period before, by the keys of the times that follow it by as much.
+def earlier_groups(
+    found: Statistics, before: Statistics, by: str, time_zone: str
+) -> Mapping[str, Group]:
+    """Return the group of the period before for each hour or day of *found*, by the latter's key.
 
-    A day is compared with the one that is as many days earlier, by the local calendar.
+    An hour is compared with the one that is as many hours earlier as the periods are apart, a day
+    with the one that is as many days earlier by the calendar.
     """
-    from zoneinfo import ZoneInfo
-
     length = before.until - before.since
+    if by == "hour":
+        return {str(int(group.key) + length): group for group in before.groups}
+    shift = timedelta(days=-(-length // DAY_NS))
+    days: dict[date, Group] = {}
+    for day, group in _dated(before, time_zone):
+        # The day in which hours begin to be kept may also be one of UTC's, which is whole.
+        days.setdefault(day + shift, group)
+    return {group.key: days[day] for day, group in _dated(found, time_zone) if day in days}
 
-    def follower(key: str) -> int:
-        if by == "hour":
-            return int(key) + length
-        day = datetime.fromtimestamp(int(key) // SECOND_NS, ZoneInfo(time_zone))
-        return int((day + timedelta(days=length // DAY_NS)).timestamp()) * SECOND_NS
 
-    return {str(follower(group.key)): group for group in before.groups}
+def _dated(found: Statistics, time_zone: str) -> Iterator[tuple[date, Group]]:
+    """Yield the date of each group, without months."""
+    for group in found.groups:
+        at = int(group.key)
+        kept = found.grains.level(at)
+        if kept != "month":
+            yield _date(at, time_zone if kept == "hour" else "UTC"), group

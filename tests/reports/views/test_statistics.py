@@ -4,21 +4,28 @@ import json
 import re
 from dataclasses import replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from reports.commands.handlers import answer
 from reports.commands.parser import build_parser, parse
+from reports.commands.viewer import Viewer
 from reports.render import json_output as as_json
 from reports.render import terminal
 from reports.render.block_kit import Block
 from reports.render.slack import render
-from reports.views.statistics import statistics_view
+from reports.views.statistics import StatsView, statistics_view
+from storage import Observability
 from storage.model.retention import OTHERS
 from storage.queries.statistics import Group, Statistics
 from storage.store.grains import Grains
+from tests.support.factories import record
 
 HOUR_NS = 3_600 * 10**9
+MINUTE = HOUR_NS // 60
 PARSER, _ = build_parser(prog="/trace", shell=False)
+SHELL, _ = build_parser(prog="tracebot", shell=True)
 NOW = 1_764_000_000 * 10**9
 
 
@@ -228,8 +235,53 @@ def test_the_reader_is_told_that_an_old_period_begins_earlier(
     view = statistics_view(found, by="agent", time_zone="UTC")
     assert view.note == said.replace("…", "statistics of that time are")
     assert view.note in str(render(view))
-    compared = statistics_view(found, by="agent", time_zone="UTC", before=found)
-    assert ("which both periods count" in compared.note) == bool(said)
+
+
+@pytest.mark.parametrize("since", ["1h", "150m", "24h", "today"])
+def test_the_period_before_is_as_long_and_has_the_same_hours(
+    observability: Observability, since: str
+) -> None:
+    for minutes in range(5, 50 * 60, 10):
+        record(observability, "turn", ago=minutes * MINUTE, ms=1)
+    assert observability.flush()
+    args = parse(SHELL, ["stats", "--by", "hour", "--since", since, "--compare"])
+    now = NOW - 17 * MINUTE
+    view = answer(args, database=observability.database, viewer=Viewer(), now=now)
+    assert isinstance(view, StatsView)
+    assert view.before is not None
+    # Six an hour, but for the last one, which has not ended.
+    assert [each.traces for each in view.earlier] == [6] * len(view.lines)
+    assert view.before.total.traces == sum(each.traces for each in view.earlier)
+
+
+def days_of(first: int, last: int, grains: Grains, zone: str) -> Statistics:
+    """Return a group for each day, with the number of its date as its traces."""
+    groups = {}
+    for at in range(first, last, 24 * HOUR_NS):
+        kept = "UTC" if grains.level(at) == "day" else zone
+        local = datetime.fromtimestamp(at // 10**9, ZoneInfo(kept))
+        start = max(int(local.replace(hour=0).timestamp()) * 10**9, grains.start(at) - 24 * HOUR_NS)
+        start = start if kept == "UTC" else max(start, grains.hours_since)
+        groups[start] = replace(group(str(start)), traces=local.toordinal())
+    return Statistics(first, last, group(""), tuple(groups.values()), grains)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Seoul", "America/Los_Angeles"])
+@pytest.mark.parametrize("days", [1, 7, 30])
+def test_a_day_is_compared_with_the_one_that_is_as_many_days_earlier(zone: str, days: int) -> None:
+    day = 24 * HOUR_NS
+    grains = Grains(hours_since=NOW - 16 * HOUR_NS - (days + 5) * day)
+    found = days_of(NOW - days * day, NOW, grains, zone)
+    before = days_of(NOW - 2 * days * day, NOW - days * day, grains, zone)
+    view = statistics_view(found, by="day", time_zone=zone, before=before)
+    apart = [
+        now.traces - then.traces
+        for now, then in zip(found.groups, view.earlier, strict=True)
+        if then.traces
+    ]
+    # A day of UTC before the first one of the zone may be another one.
+    assert len(apart) >= days - 1
+    assert set(apart) <= {days}
 
 
 def test_the_reader_is_told_that_old_months_name_only_some_users() -> None:
