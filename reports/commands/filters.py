@@ -99,14 +99,16 @@ TAKEN: Mapping[str, Sequence[str]] = {
     "logs": ("since",),
     "metrics": ("since",),
 }
-"""The filters that each command can answer."""
+"""The filters that each command can answer.
+
+Any other word may be the name of a metric: Prometheus has colons in them, such as `model:latency`.
+"""
 
 WHY: Mapping[str, str] = {
     "ps": "it lists what is running",
     "stats": "its figures are added up for each agent, provider, model, platform, channel or user",
     "cost": "its figures are added up for each model and each agent",
     "logs": "it lists the lines of one trace, or of all in a period",
-    "metrics": "it has the values of all traces in a period",
 }
 DEFAULTS: Mapping[str, str] = {
     **dict.fromkeys(("stats", "cost", "errors", "slow", "metrics"), "7d"),
@@ -151,8 +153,9 @@ def add_options(parser: ArgumentParser, command: str) -> None:
 
 
 def take_words(arguments: Sequence[str]) -> tuple[list[Condition], list[str]]:
-    """Separate the filters from the other arguments. Raises `UsageError`."""
-    found = [(word, _condition(word)) for word in arguments]
+    """Separate the filters of a command from the other arguments. Raises `UsageError`."""
+    known = TAKEN["metrics"] if arguments[0] == "metrics" else tuple(KINDS)
+    found = [(word, _condition(word, known)) for word in arguments]
     conditions = [condition for _, condition in found if condition is not None]
     return conditions, [word for word, condition in found if condition is None]
 
@@ -169,19 +172,19 @@ def apart(argument: str) -> list[str]:
     return [re.sub(r"(?<=[:<>：＜＞])\s+", "", part, count=1) for part in parts]
 
 
-def _condition(word: str) -> Condition | None:
+def _condition(word: str, known: Sequence[str]) -> Condition | None:
     match = WORD.fullmatch(word)
     if match is None:
         return None
     minus, name, sign, value = match.groups()
     name, sign = name.lower(), sign.translate(SIGNS)
     if sign == "=":
-        if name in KINDS:
+        if name in known:
             raise UsageError(f"{word} is not a filter: {_meant(name, value)}", word=word)
         return None
-    if name in KINDS:
+    if name in known:
         return Condition(word, name, sign, value, bool(minus))
-    close = _close(name, KINDS, cutoff=CLOSE) if value else []
+    close = _close(name, known, cutoff=CLOSE) if value else []
     if close:
         raise UsageError(
             f"{name}{sign} is not a filter: did you mean {minus}{close[0]}{sign}{value}? "
