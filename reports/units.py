@@ -1,4 +1,8 @@
-"""Parse periods, sizes and amounts: `30m`, `24h`, `7d`, `2w`; `500MB`, `2GB`; `$0.50`."""
+"""Parse periods, sizes and amounts: `30m`, `24h`, `7d`, `2w`; `500MB`, `2GB`; `$0.50`.
+
+What is parsed here can be written again, by the functions whose names end with `_text`, and fits
+into a database.
+"""
 
 import re
 from contextlib import suppress
@@ -10,13 +14,18 @@ UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 SECOND_NS = 1_000_000_000
 BYTES = {"kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000, "tb": 1_000_000_000_000}
 
+LONGEST_NS = 36_500 * UNITS_S["d"] * SECOND_NS
+"""A century, which stands for anything longer: databases have room for three."""
+
+MOST_TOKENS = 10**12
+
 
 def parse_duration(text: str) -> int:
     """Return nanoseconds. Raises ValueError, whose message names valid periods."""
-    number, unit = text.strip()[:-1], text.strip()[-1:].lower()
-    if unit not in UNITS_S or not number.isdecimal() or not int(number):
+    match = re.fullmatch(r"(\d{1,4000})([smhdw])", text.strip().lower())
+    if match is None or not int(match[1]):
         raise ValueError(f"{text!r} is not a period: write 30m, 24h, 7d or 2w")
-    return int(number) * UNITS_S[unit] * SECOND_NS
+    return min(int(match[1]) * UNITS_S[match[2]] * SECOND_NS, LONGEST_NS)
 
 
 def duration_text(ns: int) -> str:
@@ -66,28 +75,36 @@ def is_duration(since: str) -> bool:
 def start_of(since: str, *, now: int, time_zone: str) -> int:
     """Return when the period of a word of `parse_since` begins, in nanoseconds since the epoch.
 
-    Days and times without an offset are those of the zone. A weekday is the latest, maybe today.
+    Days and times without an offset are those of the zone. A weekday is the latest, maybe today if
+    its time has come.
     Time begins in 1970. Raises ValueError if it is in the future.
     """
     if is_duration(since):
         return max(now - parse_duration(since), 0)
     from zoneinfo import ZoneInfo  # Here because most periods are lengths.
 
-    moment = _moment(since, datetime.fromtimestamp(now / SECOND_NS, ZoneInfo(time_zone)))
-    start = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
-    if start > now:
-        raise ValueError(f"{since} is in the future: write a date before now")
-    return max(start, 0)
-
-
-def _moment(since: str, local: datetime) -> datetime:
+    local = datetime.fromtimestamp(now / SECOND_NS, ZoneInfo(time_zone))
     day, _, clock = since.partition("T")
-    if day in DAYS:
-        back = {"today": 0, "yesterday": 1}.get(day)
-        back = (local.weekday() - WEEKDAYS.index(day)) % 7 if back is None else back
-        day = str(local.date() - timedelta(back))
-    given = datetime.fromisoformat(f"{day}T{clock or '00:00'}")
-    return given if given.tzinfo else given.replace(tzinfo=local.tzinfo)
+    starts = (_nanoseconds(f"{date}T{clock or '00:00'}", local) for date in _dates(day, local))
+    for start in starts:
+        if start <= now:
+            return max(start, 0)
+    raise ValueError(f"{since.replace('T', ' ')} is in the future: write a date before now")
+
+
+def _dates(day: str, local: datetime) -> list[str]:
+    """Return the dates that a day may mean, the latest first."""
+    if day in WEEKDAYS:
+        back = (local.weekday() - WEEKDAYS.index(day)) % 7
+        return [str(local.date() - timedelta(days)) for days in (back, back + 7)]
+    named = {"today": 0, "yesterday": 1}
+    return [str(local.date() - timedelta(named[day])) if day in named else day]
+
+
+def _nanoseconds(text: str, local: datetime) -> int:
+    given = datetime.fromisoformat(text)
+    moment = given if given.tzinfo else given.replace(tzinfo=local.tzinfo)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
 
 
 LENGTHS_NS = {
@@ -99,10 +116,10 @@ LENGTHS_NS = {
 
 def parse_length(text: str) -> int:
     """Return nanoseconds of how long something took: `500ms`, `1.5s`, `2m`. Raises ValueError."""
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([a-z]+)", text.strip().lower(), re.ASCII)
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([a-z]+)", text.strip().lower(), re.ASCII)
     if match is None or match.group(2) not in LENGTHS_NS:
         raise ValueError(f"{text!r} is not a length of time: write 500ms, 30s, 5m or 1h")
-    return round(float(match.group(1)) * LENGTHS_NS[match.group(2)])
+    return min(round(float(match.group(1)) * LENGTHS_NS[match.group(2)]), LONGEST_NS)
 
 
 def length_text(ns: int) -> str:
@@ -115,10 +132,11 @@ def length_text(ns: int) -> str:
 
 def parse_dollars(text: str) -> int:
     """Return micro-dollars: `0.5`, `$2`. Raises ValueError."""
-    match = re.fullmatch(r"\$?(\d{1,12}(?:\.\d{1,6})?|\.\d{1,6})\$?", text.strip(), re.ASCII)
-    if match is None:
+    match = re.fullmatch(r"\$?(\d{0,12})(?:\.(\d{1,6}))?\$?", text.strip(), re.ASCII)
+    if match is None or not any(match.groups()):
         raise ValueError(f"{text!r} is not an amount in dollars: write 0.5 or 20")
-    return round(float(match.group(1)) * 1_000_000)
+    # Not as a float, which has no room for all of these digits.
+    return int(f"{match[1]}{(match[2] or '').ljust(6, '0')}")
 
 
 def dollars_text(micro_dollars: int) -> str:
@@ -135,12 +153,15 @@ def parse_tokens(text: str) -> int:
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)([km]?)", text.strip().lower(), re.ASCII)
     if match is None:
         raise ValueError(f"{text!r} is not a number of tokens: write 500, 10k or 2M")
-    return round(float(match.group(1)) * {"": 1, "k": 1_000, "m": 1_000_000}[match.group(2)])
+    count = round(float(match.group(1)) * {"": 1, "k": 1_000, "m": 1_000_000}[match.group(2)])
+    if count >= MOST_TOKENS:
+        raise ValueError(f"{text!r} is too much: write less than {MOST_TOKENS // 1_000_000}M")
+    return count
 
 
 def parse_size(text: str) -> int:
     """Return bytes. Raises ValueError, whose message names valid sizes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]b)", text.strip().lower())
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([kmgt]b)", text.strip().lower())
     if match is None or not float(match.group(1)):
         raise ValueError(f"{text!r} is not a size: write 500MB or 2GB")
     return int(float(match.group(1)) * BYTES[match.group(2)])

@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from reports.alerts.changes import advance
 from reports.alerts.evaluation import Measured, Problems, Sight, measure, watched
+from reports.errors import UsageError
 from reports.render.slack import fallback, render
 from reports.views.alerts import AlertView, NameOf, alert_view, trial_view
 from storage.coordination.alert_rules import (
@@ -146,6 +147,8 @@ class Alerts:
         self._health = health
         self._in_file = in_file
         self._slack_errors = slack_errors
+        # A rule that another version stored may be one that this one cannot read.
+        self._unposted: tuple[type[Exception], ...] = (*slack_errors, UsageError)
         self._stored: tuple[tuple[str, str], ...] | None = None
         """The rules of the agents file that this process has stored."""
 
@@ -243,7 +246,7 @@ class Alerts:
                 # Read again: another process may have said it before this one got the lease.
                 state = alert_states(self._database).get(rule.id)
                 return 0 if state is None else self._say(rule, state, now)
-            except self._slack_errors as error:
+            except self._unposted as error:
                 logger.warning("Alert %s was not posted: %s", rule.id, error)
                 return 0
 

@@ -4,6 +4,7 @@ A rule counts only what everybody in its channel may see. Windows of hours are a
 rollups, shorter ones and the time to the first token from the newest turns.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Protocol
 
 from reports.alerts.grammar import Condition, stored_condition
 from reports.alerts.measures import HOUR_NS, OF_THE_BOT
+from reports.errors import UsageError
 from storage.coordination.alert_rules import AlertRule, Level
 from storage.database.base import Database
 from storage.model.filters import names_in
@@ -32,6 +34,8 @@ LEAST = 3
 
 MOST_RUNNING = 1_000
 """Running traces that are looked through for the oldest."""
+
+logger = logging.getLogger("tracebot.alerts")
 
 
 class Sight(Protocol):
@@ -74,12 +78,20 @@ class Watched:
 
 
 def watched(rules: Sequence[AlertRule], sights: Mapping[str, Sight]) -> list[Watched]:
-    """Return the rules of the channels whose sight is known."""
-    return [
-        Watched(rule, stored_condition(rule.condition), sights[rule.channel])
-        for rule in rules
-        if rule.channel in sights
-    ]
+    """Return the rules of the channels whose sight is known.
+
+    One that cannot be read, as a newer version may have stored it, keeps no other from being told.
+    """
+    found = []
+    for rule in rules:
+        try:
+            condition = stored_condition(rule.condition)
+        except UsageError as error:
+            logger.warning("Alert %s is not evaluated: %s", rule.id, error)
+            continue
+        if rule.channel in sights:
+            found.append(Watched(rule, condition, sights[rule.channel]))
+    return found
 
 
 def measure(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reports import formatting
 from reports.alerts.grammar import Condition, stored_condition
 from reports.alerts.measures import OF_THE_BOT
+from reports.errors import UsageError
 from reports.units import duration_text, length_text
 
 if TYPE_CHECKING:
@@ -92,16 +93,29 @@ def alerts_view(
 
 
 def _line(rule: AlertRule, state: AlertState, now: int, name_of: NameOf) -> AlertLine:
-    condition = stored_condition(rule.condition)
-    return AlertLine(
+    line = AlertLine(
         id=rule.id,
+        icon=ICONS["no_data"],
+        level=WORDS["no_data"],
+        what="Unknown measure",
+        value="",
+        rule=rule.condition,
+        place=_named("channel", rule.channel, name_of),
+        since=formatting.ago(state.since, now=now),
+        note="not evaluated: this version of tracebot cannot read the rule",
+        acknowledges=False,
+        shows="",
+    )
+    try:
+        condition = stored_condition(rule.condition)
+    except UsageError:
+        return line
+    return replace(
+        line,
         icon=ICONS[state.level],
         level=WORDS[state.level],
         what=subject(condition, name_of),
         value=shown_value(condition, state.value),
-        rule=rule.condition,
-        place=_named("channel", rule.channel, name_of),
-        since=formatting.ago(state.since, now=now),
         note=_note(rule, state, now, name_of),
         acknowledges=state.level in BAD and not state.acknowledged_by,
         shows=shows(condition),

@@ -1,5 +1,6 @@
 """Cursors: places in a list of traces, from which it goes on with older or with newer ones."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,8 @@ class Cursor:
 def parse_cursor(text: str) -> Cursor:
     """Read what `str` wrote. Raises `BadCursor`."""
     started_at, _, trace_id = text.removeprefix(NEWER).partition("-")
-    if not (started_at.isdecimal() and int(started_at) < 2**63 and trace_id):
+    is_time = re.fullmatch(r"\d{1,19}", started_at) and int(started_at) < 2**63
+    if not (is_time and trace_id):
         raise BadCursor(f"{text!r} is not a cursor: use the one from the previous page.")
     return Cursor(int(started_at), trace_id, newer=text.startswith(NEWER))
 

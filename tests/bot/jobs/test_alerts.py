@@ -1,5 +1,6 @@
 """Alerts: what is measured for whom, and that each change is said once, whoever dies meanwhile."""
 
+import json
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -17,7 +18,8 @@ from bot.sandbox import Channel, Message, Sandbox, User
 from bot.trace_ui.alert_orders import Orderer, obey
 from reports.alerts.changes import HOLD
 from reports.errors import UsageError
-from reports.views.alerts import AlertView, trial_view
+from reports.render.slack import render
+from reports.views.alerts import AlertView, alerts_view, trial_view
 from storage import Observability
 from storage.coordination.alert_rules import (
     AlertRule,
@@ -425,6 +427,20 @@ def test_processes_with_different_agents_files_do_not_undo_each_others_alerts(
     minutes(new, 1, since=NOW + 5 * MINUTE)
     minutes(old, 1, since=NOW + 6 * MINUTE)
     assert {each.condition for each in alert_rules(database)} == {both[1], other[1]}
+
+
+def test_a_rule_of_another_version_keeps_no_other_from_being_told(database: Database) -> None:
+    posts = FakePosts()
+    add_rule(database, rule("sentiment<3 over:1h", id="5629"))
+    add_rule(database, rule("no_data over:1h"))
+    minutes(alerts(database, posts), 3)
+    assert "No turn in 1 h" in posts.titles
+    states = alert_states(database)
+    view = alerts_view([(each, states[each.id]) for each in alert_rules(database)], now=NOW)
+    unread, told = sorted(view.lines, key=lambda line: line.rule, reverse=True)
+    assert (unread.id, unread.rule, told.level) == ("5629", "sentiment<3 over:1h", "alert")
+    assert "cannot read the rule" in unread.note
+    assert "sentiment" in json.dumps(render(view))
 
 
 def shown(message: Message) -> str:

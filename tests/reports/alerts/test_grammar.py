@@ -1,10 +1,15 @@
 """The words of an alert's rule: what they mean, and which word is wrong."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reports.alerts.grammar import Condition, condition_text, parse_condition
+from reports.alerts.grammar import (
+    Condition,
+    condition_text,
+    parse_condition,
+    stored_condition,
+)
 from reports.alerts.measures import HOUR_NS, MEASURES
 from reports.errors import UsageError
 
@@ -119,3 +124,19 @@ def test_what_is_written_is_read_as_the_same_rule(data: st.DataObject) -> None:
     )
     assert read.limit == pytest.approx(condition.limit)
     assert read.warning == pytest.approx(condition.warning)
+
+
+@given(
+    st.sampled_from([name for name in MEASURES if MEASURES[name].example]),
+    st.from_regex(r"\$?[0-9]{0,20}(\.[0-9]{1,12})?(%|ms|min|[smhdwkM])?", fullmatch=True),
+)
+@example("tokens", "10000000M")
+@example("p95", "1000000.5s")
+@example("cost", "999999999999.999999")
+def test_every_limit_that_is_taken_can_be_read_again(name: str, limit: str) -> None:
+    try:
+        condition = parse_condition([f"{name}>{limit}"])
+    except UsageError:
+        return
+    read = stored_condition(condition_text(condition))
+    assert read.limit == pytest.approx(condition.limit)

@@ -237,6 +237,8 @@ FRIDAY = int(datetime(2026, 11, 27, 1, 30, tzinfo=UTC).timestamp()) * 1_000_000_
         ("--since Monday", "2026-11-23T00:00"),
         ("--since saturday", "2026-11-21T00:00"),
         ("--since yesterday 9:00", "2026-11-26T09:00"),
+        ("--since friday 10:30", "2026-11-27T10:30"),
+        ("--since friday 10:31", "2026-11-20T10:31"),
         ("since:Tue 14:00:30", "2026-11-24T14:00:30"),
         ("since:todayT00:30", "2026-11-27T00:30"),
         ("since:2026-11-20", "2026-11-20T00:00"),
@@ -265,11 +267,21 @@ def test_a_day_begins_at_its_midnight_even_if_clocks_were_changed_since_then() -
     assert hours == 14
 
 
-def test_a_period_that_begins_in_the_future_is_refused() -> None:
-    args = parse(PARSER, ["ls", "--since", "2026-11-28"])
-    with pytest.raises(UsageError, match="2026-11-28 is in the future") as refused:
+@pytest.mark.parametrize(
+    ("since", "said"), [("2026-11-28", "2026-11-28"), ("today 23:00", "today 23:00")]
+)
+def test_a_period_that_begins_in_the_future_is_refused(since: str, said: str) -> None:
+    args = parse(PARSER, ["ls", "--since", since])
+    with pytest.raises(UsageError, match=f"{said} is in the future") as refused:
         period_start(args, ANYONE, FRIDAY)
-    assert refused.value.word == "2026-11-28"
+    assert refused.value.word == args.since
+
+
+@pytest.mark.parametrize("text", ["metrics model:latency", "metrics costs:total since:2h"])
+def test_a_metric_may_have_a_colon_in_its_name(text: str) -> None:
+    args = parse(PARSER, split_slack(text))
+    assert args.name == text.split()[1]
+    assert args.since == ("2h" if "since" in text else "7d")
 
 
 @pytest.mark.parametrize(

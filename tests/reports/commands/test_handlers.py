@@ -263,9 +263,10 @@ def test_a_cursor_goes_on_where_the_page_ended(observability: Observability) -> 
     assert page.next is None
 
 
-def test_an_invalid_cursor_is_refused(observability: Observability) -> None:
+@pytest.mark.parametrize("cursor", ["yesterday", f"{'9' * 5_000}-a", f"{2**63}-a", "1-"])
+def test_an_invalid_cursor_is_refused(observability: Observability, cursor: str) -> None:
     with pytest.raises(UsageError, match="use the one from the previous page"):
-        ask(observability, "ls", "--cursor", "yesterday")
+        ask(observability, "ls", "--cursor", cursor)
 
 
 def test_a_hidden_trace_gets_the_same_answer_as_a_missing_one(
