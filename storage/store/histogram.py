@@ -215,8 +215,9 @@ def _added(histograms: Sequence[tuple[int, int, bytes]]) -> dict[int, int]:
         return {}
     start = min(first for _, first, _ in histograms)
     most = max(width for width, _, _ in histograms)
-    # Bytes of a sum: as few as no number of these counts exceeds.
-    wide = next((each for each in _COUNTS if len(histograms) <= 1 << 8 * max(each - most, 0)), 8)
+    # Bytes of a sum: as few as hold each of these counts and no sum of them exceeds.
+    wider = (each for each in _COUNTS if each >= most)
+    wide = next((each for each in wider if len(histograms) <= 1 << 8 * (each - most)), 8)
     total, length = 0, 0
     for width, first, data in histograms:
         counts = bytearray(len(data) // width * wide)

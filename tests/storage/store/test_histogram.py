@@ -2,14 +2,17 @@
 
 import random
 import struct
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
-from math import ceil
+from itertools import accumulate
+from math import ceil, log
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.store.histogram import EXACT, Histogram, extended, reduced
+from storage.store.histogram import EXACT, GAMMA, Histogram, extended, reduced
 
 DURATIONS = st.lists(st.integers(min_value=1, max_value=10**15), min_size=1, max_size=80)
 SHARES = (0.0, 0.01, 0.5, 0.95, 0.99, 1.0)
@@ -29,6 +32,12 @@ def old(values: Sequence[int] = (), counts: Sequence[tuple[int, int]] = ()) -> b
     buckets, numbers = [bucket for bucket, _ in counts], [count for _, count in counts]
     head = struct.pack(f"<BI{len(values)}Q", 1, len(values), *values)
     return head + struct.pack(f"<{len(buckets)}H{len(numbers)}I", *buckets, *numbers)
+
+
+def dense(width: int, first: int, counts: Sequence[int]) -> bytes:
+    """Return bytes of form 4, with `width` bytes for each count."""
+    numbers = (count.to_bytes(width, "little") for count in counts)
+    return struct.pack("<BBH", 4, width, first) + b"".join(numbers)
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:
@@ -105,6 +114,39 @@ def test_sums_of_full_counts_have_room(number: int) -> None:
     assert found.count == 256 * number
     assert found.quantile(0.0) == pytest.approx(10**6, rel=0.01)
     assert found.quantile(0.5) == pytest.approx(10**9, rel=0.01)
+
+
+@st.composite
+def counts_of_any_width(draw: st.DrawFn) -> tuple[int, int, list[int]]:
+    """Draw the bytes of a count, the first bucket, and counts, the first of which is not 0.
+
+    Their sums are within what a float holds exactly: nobody records more latencies.
+    """
+    width = draw(st.sampled_from([1, 2, 4, 8]))
+    most = min(256**width - 1, 2**46)
+    rest = draw(st.lists(st.integers(0, most), max_size=40))
+    return width, draw(st.integers(0, 1_900)), [draw(st.integers(1, most)), *rest]
+
+
+@given(st.lists(counts_of_any_width(), min_size=1, max_size=5), st.lists(DURATIONS, max_size=3))
+def test_counts_of_any_width_stay_in_their_buckets_alone_and_beside_others(
+    parts: list[tuple[int, int, list[int]]], few: list[list[int]]
+) -> None:
+    expected: Counter[int] = Counter()
+    for _, first, counts in parts:
+        expected.update(dict(enumerate(counts, first)))
+    for values in few:
+        expected.update(ceil(log(value) / log(GAMMA) - 1e-9) for value in values)
+    found = Histogram([*(dense(*part) for part in parts), *map(encoded, few)])
+    assert found.count == expected.total()
+    buckets = sorted(expected)
+    passed = list(accumulate(expected[bucket] for bucket in buckets))
+    for q in SHARES:
+        rank = max(ceil(q * expected.total() - 1e-9), 1)
+        bucket = buckets[bisect_left(passed, rank)]
+        assert found.quantile(q) == pytest.approx(GAMMA**bucket, rel=0.011)
+    assert Histogram([found.to_bytes()]).to_bytes() == found.to_bytes()
+    assert Histogram([found.to_bytes()]).count == found.count
 
 
 @given(DURATIONS, DURATIONS, DURATIONS)

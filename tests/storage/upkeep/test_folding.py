@@ -313,6 +313,28 @@ def test_a_month_names_the_users_who_are_counted_most(
     assert groups("user", TEAM) == {"U5": 9, "U1": 5, OTHERS: 8}
 
 
+def test_percentiles_of_many_turns_stay_when_they_are_added_up_and_folded(
+    database: Database,
+) -> None:
+    second, minute = 10**9, 60 * 10**9
+    # More than 255 in one bucket, so that a count takes two bytes.
+    many = [*[second] * 1_000, *[minute] * 100]
+    add(database, [turn(START, duration_ns=duration) for duration in many])
+    merge_facts(database)
+    now = START + LENGTH
+    assert shown(database, now) == pytest.approx([second, minute, minute], rel=0.01)
+    add(database, [turn(START + DAY_NS, duration_ns=2 * second)])
+    merge_facts(database)
+    fold(database, AGES, now=now)
+    assert RollupRow.select().where(RollupRow.level == "month").count(database)
+    assert shown(database, now) == pytest.approx([second, minute, minute], rel=0.01)
+
+
+def shown(database: Database, until: int) -> list[float | None]:
+    total = statistics(database, since=month_start(START), until=until).total
+    return [total.p50_ns, total.p95_ns, total.p99_ns]
+
+
 def test_rows_of_a_damaged_database_are_added_whatever_is_folded(tmp_path: Path) -> None:
     """Ours is folded further than the other, which has days of months that we have folded."""
     ours, theirs = (open_database(tmp_path / f"{name}.db") for name in ("ours", "theirs"))
