@@ -67,7 +67,7 @@ def backup(
     """Copy the database to `target` as it is at this moment. Raises `BackupError`.
 
     The copy is written under another name, checked, and then renamed, so that `target` never holds
-    part of a copy. `force` replaces an existing file.
+    part of a copy. `force` replaces an existing file, unless another process has it open.
     """
     database = _file(database)
     target = target.absolute()
@@ -75,9 +75,9 @@ def backup(
         raise BackupError(f"{target} is the database itself: name another file.")
     if target.exists() and not target.is_file():
         raise BackupError(f"{target} is not a regular file: name another file.")
-    if target.exists() and not force:
+    if (there := [path for path in (target, *_logs(target)) if path.exists()]) and not force:
         raise BackupError(
-            f"{target} exists already: name another file, or add --force to replace it."
+            f"{there[0]} exists already: name another file, or add --force to replace it."
         )
     # Before there is a file: no agent that begins its turn meanwhile may read it.
     note_backup(database.path, target)
@@ -96,7 +96,7 @@ def backup(
         copied = _verified(partial, name=target)
         if (copied.traces, copied.spans) != counts:
             raise BackupError(f"{target} would not have the same rows as the database: try again.")
-        os.replace(partial, target)
+        _rename(partial, target)
     _sync(target.parent)
     details = {"size": copied.size, "traces": copied.traces, "spans": copied.spans}
     add_entry(database, JournalEntry(name="backup", at=time.time_ns(), ok=True, details=details))
@@ -177,9 +177,33 @@ def _partial(target: Path) -> Iterator[Path]:
             f"{target} cannot be written ({error.strerror}): name another file."
         ) from error
     finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
+        for path in (partial, *_logs(partial)):
             with suppress(OSError):
-                os.unlink(f"{partial}{suffix}")
+                path.unlink()
+
+
+def _logs(path: Path) -> list[Path]:
+    """Return the files that SQLite has beside a database which is open, or whose process died."""
+    return [path.with_name(f"{path.name}-{suffix}") for suffix in ("wal", "shm", "journal")]
+
+
+def _rename(partial: Path, target: Path) -> None:
+    """Put a copy at `target`. Raises `BackupError` if another process has the file there open.
+
+    SQLite would apply the log of an earlier file to the copy, which then has the earlier content.
+    """
+    logs = _logs(target)
+    if not any(log.exists() for log in logs):
+        os.replace(partial, target)
+        return
+    with locked(opening(target)):
+        if target.exists() and not _is_alone(target):
+            raise BackupError(
+                f"Another process has {target} open: stop it first, or name another file."
+            )
+        for log in logs:
+            log.unlink(missing_ok=True)
+        os.replace(partial, target)
 
 
 def _copy(source: Any, partial: Path, progress: Progress | None) -> None:

@@ -89,6 +89,67 @@ def test_an_existing_file_is_replaced_only_with_force(
         backup(database, database.path, force=True)
 
 
+KILLED = """
+import os, sys
+from storage import Observability
+observability = Observability.open(sys.argv[1], platform="cli")
+with observability.span("tried out"):
+    pass
+assert observability.flush(30)
+os._exit(1)
+"""
+
+
+def test_a_backup_that_a_killed_process_has_opened_is_replaced_with_its_log(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    target = tmp_path / "copy.db"
+    log = target.with_name("copy.db-wal")
+    record(database.path, "one")
+    backup(database, target)
+    subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
+    assert log.stat().st_size
+    record(database.path, "two")
+    backup(database, target, force=True)
+    assert not log.exists()
+    assert names_in(target) == {"one", "two"}
+
+
+@pytest.mark.parametrize("suffix", ["wal", "journal"])
+def test_a_log_without_its_database_is_replaced_only_with_force(
+    database: SharedDatabase, tmp_path: Path, suffix: str
+) -> None:
+    target = tmp_path / "copy.db"
+    log = target.with_name(f"copy.db-{suffix}")
+    log.write_bytes(b"precious")
+    with pytest.raises(BackupError, match=f"copy.db-{suffix} exists already"):
+        backup(database, target)
+    assert log.read_bytes() == b"precious"
+    record(database.path, "one")
+    backup(database, target, force=True)
+    assert not log.exists()
+    assert names_in(target) == {"one"}
+
+
+def test_a_backup_into_which_a_process_records_is_not_replaced(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    target = tmp_path / "copy.db"
+    backup(database, target)
+    with Observability.open(target, platform="cli") as observability:
+        with observability.span("tried out"):
+            pass
+        assert observability.flush(30.0)
+        with pytest.raises(BackupError, match="has .*copy.db open: stop it first"):
+            backup(database, target, force=True)
+        with observability.span("later"):
+            pass
+        assert observability.flush(30.0)
+        observability.database.close()
+    assert names_in(target) == {"tried out", "later"}
+    assert not list(tmp_path.glob(".copy.db.*"))
+
+
 def test_a_target_that_is_not_a_regular_file_is_refused(
     database: SharedDatabase, tmp_path: Path
 ) -> None:
