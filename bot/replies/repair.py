@@ -1,6 +1,7 @@
 """End the replies that nobody ended: Slack did not take their end, or their process is gone."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -82,9 +83,16 @@ class ReplyRepair:
         self._bot_user = bot_user
         self._bot_id = bot_id
         self._deletions = deletions
+        self._lock = threading.Lock()
 
     def run(self, *, now: int) -> None:
         """End what can be ended now. Raises `PeeweeException` if the database cannot be asked."""
+        # Several jobs call this, each on its own thread: one posts an answer after another has
+        # looked for it, and before that has posted it, too. Leases only tell processes apart.
+        with self._lock:
+            self._end_all(now=now)
+
+    def _end_all(self, *, now: int) -> None:
         for reply in self._unfinished.abandoned():
             try:
                 with self._alone(reply) as may_end:

@@ -121,6 +121,36 @@ def test_an_answer_that_slack_did_not_take_is_posted_once_by_the_next_process(
     eventually(lambda: all_ended(observability, *others))
 
 
+def test_two_repairs_of_one_process_post_an_answer_once(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live, "QUICK_S", 30.0)
+    bot = start_bot(roster_of(agent))
+    question = ask()
+    refuse_all(sandbox)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    eventually(lambda: bot.unfinished.abandoned() != [])
+    heal(sandbox)
+    go = sandbox.faults.hold("chat.postMessage", times=1)
+    known = len(sandbox.calls("conversations.replies"))
+    first, second = (threading.Thread(target=tick, args=(bot,)) for _ in range(2))
+    first.start()  # It looks for the answer, and posts it slowly.
+    sandbox.wait_until(lambda: len(sandbox.calls("conversations.replies")) > known)
+    second.start()
+    second.join(0.5)  # It would post the answer in this time.
+    go.set()
+    first.join()
+    second.join()
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.text == "whole"
+
+
 @pytest.mark.parametrize("end", ["white_check_mark", "x"])
 def test_a_question_whose_answer_has_to_wait_for_slack_shows_that_it_waits(
     end: str,
