@@ -137,7 +137,10 @@ class BoundedConnection(H11Protocol):
             for each in self.connections
             if isinstance(each, BoundedConnection) and each is not self and each._keeps_us_waiting
         )
-        min(waiting, key=lambda each: each._since, default=self).transport.abort()
+        longest = min(waiting, key=lambda each: each._since, default=self)
+        # The loop closes it in a moment. Of a burst each one more must choose another.
+        self.connections.discard(longest)
+        longest.transport.abort()
 
     def _watch(self) -> None:
         """Set the time limit of what the client does now: headers, a body, or nothing."""

@@ -4,6 +4,7 @@ Of uvicorn's own names only `Config`, `Server.run(sockets=…)` and `Server.shou
 here, and its protocol class in `bot.http.connection`.
 """
 
+import socket
 import threading
 from functools import partial
 from typing import Any, cast
@@ -26,9 +27,29 @@ and Slack does not send a command or a click again. Google's balancer keeps one 
 for 120 s, Amazon's and nginx for 60 s. Idle ones make room if there are many.
 """
 
+ACCEPTED_AT_ONCE = 32
+"""Connections that are accepted before any is closed because they are too many.
+
+Each needs a descriptor meanwhile: 2048, as uvicorn has it, would leave none for anything else.
+"""
+
+QUEUE = 2048
+"""Connections that wait in the kernel until they are accepted. One more is tried again a second
+later, by its client."""
+
 
 def _ignore(cause: str) -> None:
     """Count nothing: strangers send all kinds of things to a port that is open to the internet."""
+
+
+class _Listener(socket.socket):
+    """A socket with a long queue, also if few connections are accepted at once.
+
+    asyncio has one number for both.
+    """
+
+    def listen(self, backlog: int = QUEUE) -> None:
+        super().listen(QUEUE)
 
 
 class WebServer:
@@ -43,7 +64,7 @@ class WebServer:
         """
         # Bound here rather than by uvicorn, which would end the process if the port is taken.
         # Connections that arrive before `start` wait in the listener's queue.
-        self._listener = listening_socket(host, port)
+        self._listener = _Listener(fileno=listening_socket(host, port).detach())
         config = uvicorn.Config(
             web,
             http=cast(Any, partial(BoundedConnection, refused=refused)),
@@ -53,6 +74,7 @@ class WebServer:
             access_log=False,
             proxy_headers=False,
             ws="none",
+            backlog=ACCEPTED_AT_ONCE,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=int(STOP_S),
         )

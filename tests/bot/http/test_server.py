@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from bot.http import connection, server
 from bot.http.server import WebServer
+from tests.support.conversations import eventually
 
 
 async def hello(request: Request) -> Response:
@@ -124,6 +125,35 @@ def test_no_request_is_smuggled_in_the_body_of_another(rest: bytes) -> None:
     assert answer.count(b"HTTP/1.1 ") == 1
     assert b"hello" not in answer
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_burst_of_connections_leaves_descriptors_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Counted(connection.BoundedConnection):
+        now, most = 0, 0
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            Counted.now += 1
+            Counted.most = max(Counted.most, Counted.now)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            Counted.now -= 1
+            super().connection_lost(exc)
+
+    monkeypatch.setattr(connection, "MAX_CONNECTIONS", 20)
+    monkeypatch.setattr(server, "BoundedConnection", Counted)
+    web_server = WebServer(WEB, host="127.0.0.1", port=0)
+    address = ("127.0.0.1", web_server.port)
+    with contextlib.ExitStack() as stack:
+        for _ in range(120):  # They wait in the listener's queue.
+            stack.enter_context(socket.create_connection(address, timeout=10))
+        web_server.start()
+        url = f"http://127.0.0.1:{web_server.port}/"
+        eventually(lambda: httpx.get(url, timeout=10).text == "hello" and Counted.now <= 20)
+        assert Counted.most <= 20 + 2 * server.ACCEPTED_AT_ONCE
+    web_server.stop()
 
 
 def test_idle_connections_keep_nobody_out() -> None:
