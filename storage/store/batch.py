@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from peewee import EXCLUDED, SQL
+from peewee import EXCLUDED, SQL, OperationalError
 
 from storage.database.base import Database
+from storage.database.error_causes import LOCKED, cause_of
 from storage.database.models import LogRow, MetricRow, ProcessRow, ScoreRow, SpanRow
 from storage.database.statements import Statement, compiled, insert
 from storage.database.transactions import transaction
@@ -55,10 +56,7 @@ def store(database: Database, *batches: Batch, deadline: float = 5.0) -> bool:
         LOGS.execute_many(database, [_row(redacted_log(log)) for log in batch.logs])
         _store_scores(database, batch.scores)
     if erased:
-        from storage.store.erasing import remove_files, without_files
-
-        purge(database)
-        remove_files(database.path, without_files(database, erased))
+        _clean_up(database, erased)
     return True
 
 
@@ -72,6 +70,19 @@ def _screen(database: Database, batch: Batch) -> "dict[str, Reach]":
     from storage.store.erasing import screen
 
     return screen(database, batch)
+
+
+def _clean_up(database: Database, erased: "dict[str, Reach]") -> None:
+    """Remove what erased traces have left beside the tables."""
+    from storage.store.erasing import remove_files, without_files
+
+    # First, as an error ends this for good: the batch is stored, and is not stored again.
+    remove_files(database.path, without_files(database, erased))
+    try:
+        purge(database)
+    except OperationalError as error:
+        if cause_of(error) != LOCKED:  # Else retention does it within a day.
+            raise
 
 
 def _take_numbers(database: Database, batches: Sequence[Batch]) -> Sequence[Batch]:

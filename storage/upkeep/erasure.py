@@ -58,8 +58,8 @@ def erase(database: Database, erasure: Erasure) -> Erased:
             spans += erase_rows(database, some)
     if erasure.user is not None:
         _erase_labels(database, erasure.user)
-    purge(database)
     files = remove_files(database.path, without_files(database, reaches))
+    purge(database)
     mark_applied(database, erasure)
     return replace(erased, spans=spans, files=files)
 

@@ -18,7 +18,7 @@ from storage.queries.traces import recent_traces
 from storage.recovery.backup import backup, restore
 from storage.recovery.opening import open_database
 from storage.recovery.salvage import salvage
-from storage.store import search_index
+from storage.store import batch, search_index
 from storage.store.batch import store
 from storage.store.erasure_log import append, erasure_log
 from storage.store.search_index import QUEUED, add_all, purge, queued
@@ -141,6 +141,37 @@ def test_words_that_a_late_span_shows_to_be_erased_leave_the_index(
     assert empty_log(database).complete
     assert words_in_files(tmp_path, "zqsecretq") == []
     assert found(database, "zqsecretq") == []
+
+
+def test_files_of_an_erased_turn_go_although_the_index_cannot_be_written_just_then(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = turn(1, None, error_message="zqsecretq", message_ts="1.5")
+    put(database, first)
+    folder = tmp_path / "files" / f"{first.trace_id}-1"
+    folder.mkdir(parents=True)
+    (folder / "photo.png").write_text("zqsecretq")
+    erasure = Erasure(at=time.time_ns(), by="U1", team="T1", user="U1")
+    append(erasure_log(Path(database.database)), erasure)
+
+    def purge_while_another_process_writes(database: Database) -> None:
+        other = connect(Path(database.database))
+        other.begin()
+        try:
+            purge(database)
+        finally:
+            other.rollback()
+            other.close()
+
+    monkeypatch.setattr(batch, "purge", purge_while_another_process_writes)
+    late = replace(turn(2, None), trace_id=first.trace_id, parent_id=first.span_id)
+    impatient = database.another(busy_timeout_ms=10)
+    assert store(impatient, Batch("host:2:1", 1, spans=[late]))
+    impatient.close()
+    assert not folder.exists()
+    purge(database)
+    assert empty_log(database).complete
+    assert words_in_files(tmp_path, "zqsecretq") == []
 
 
 def test_an_edited_message_is_found_by_its_new_text(database: Database, tmp_path: Path) -> None:
