@@ -77,7 +77,7 @@ class Writer:
         self._stopping = False
         self._closing_at: float | None = None
         """When the writer has to be closed, by the monotonic clock; None while it is open."""
-        self._complete = False
+        self._complete = self._finished = False
         self._number = 0
         self._pending: Batch | None = None
         self._flushes: deque[tuple[int, threading.Event]] = deque()
@@ -119,26 +119,29 @@ class Writer:
 
     def close(self, timeout: float = 5.0) -> bool:
         """Store what is left, or spool it, and stop. Return True if all of it is committed."""
-        if self._closing_at is None:
+        first = self._closing_at is None
+        if first:
             self._closing_at = time.monotonic() + timeout
             self._waiting.close()
             self._wake(urgent=True)
-            if self._thread is None:  # No thread can start while the interpreter ends.
-                self._run()
-        if self._thread is not None:
-            self._thread.join(timeout + LAST_TRIES_S + LAST_BATCH_S)
+        if (thread := self._thread) is not None and thread.is_alive():
+            thread.join(timeout + LAST_TRIES_S + LAST_BATCH_S)
+        if first and not self._works and not self._finished:
+            self._run()  # No thread can start while the interpreter ends.
         return self._complete
 
     def start(self) -> None:
         """Start the thread, which also stores what ended processes left in the spool."""
         # Not waited for: a signal handler may record while its own thread is starting the writer,
         # and during a fork nothing may start.
-        if self._thread is not None or not self._starting.acquire(blocking=False):
+        if self._works or self._finished or not self._starting.acquire(blocking=False):
             return
-        thread = threading.Thread(target=self._run, name="tracebot-writer", daemon=True)
         try:
-            thread.start()
-            self._thread = thread
+            if not self._works:  # Another caller may have started it just before.
+                thread = threading.Thread(target=self._run, name="tracebot-writer", daemon=True)
+                # Before it runs: a Ctrl-C meanwhile must not lead to a second thread.
+                self._thread = thread
+                thread.start()
         except RuntimeError:
             logger.debug("The interpreter is ending: `close` stores what is queued.")
         finally:
@@ -154,16 +157,15 @@ class Writer:
             return  # A signal handler forks while its own thread is starting the writer.
         self._stopping = True
         thread = self._thread
-        if thread is None:
+        if thread is None or not thread.is_alive():
             return
         self._wakeups.put(True)
         thread.join(STOP_S)
         if not thread.is_alive():
             _wait_until_gone(thread)
-            self._thread = None
 
     def resume(self) -> None:
-        """After a fork, in the parent: allow the thread to start again.
+        """After a fork, in the parent: allow the thread to start again, or to go on.
 
         It starts with the next item. Python counts threads only after this has run, and would warn.
         """
@@ -180,13 +182,19 @@ class Writer:
         self.dropped = DropCounters()
         self._waiting = WaitingItems(0, dropped=self.dropped)
         self._closing_at, self._thread, self._pending = 0.0, None, None
+        self._finished = True
         self._delivery.abandon()
 
     def _wake(self, *, urgent: bool = False) -> None:
         self._awake = True
-        if self._thread is None:
-            self.start()
+        self.start()
         self._wakeups.put(urgent)
+
+    @property
+    def _works(self) -> bool:
+        """Return True while the thread runs. It ends for a fork, and when the writer is closed."""
+        thread = self._thread
+        return thread is not None and thread.is_alive()
 
     def _refuse(self, item: Item) -> None:
         if isinstance(item, RecordingSpan) and item.ended_at is None:
@@ -197,16 +205,18 @@ class Writer:
     # On the writer's thread.
 
     def _run(self) -> None:
-        while self._closing_at is None and not self._stopping:
+        while self._closing_at is None:
             self._wait()
             self._turn()
-        if self._closing_at is None:
-            # Stopped for a fork, perhaps before the last items were seen. SQLite lets no connection
-            # stay open across it.
-            self._turn()
-            self._delivery.disconnect()
-        else:
-            self._finish(until=self._closing_at)
+            if self._stopping:
+                # For a fork, perhaps before the last items were seen. SQLite lets no connection
+                # stay open across it.
+                self._turn()
+                self._delivery.disconnect()
+                # A fork that waited for long enough may be over by now.
+                if self._stopping and self._closing_at is None:
+                    return
+        self._finish(until=self._closing_at)
 
     def _wait(self) -> None:
         """Sleep until an item comes, then linger for more; or until it is time to try again.
@@ -325,6 +335,7 @@ class Writer:
                 self._drop_pending()
         self.dropped.take_new(at_once=True)
         self._delivery.close()
+        self._finished = True
 
     def _drop_pending(self) -> None:
         """Count the pending batch as dropped: neither the database nor the spool takes it."""

@@ -420,6 +420,53 @@ def test_what_comes_while_a_batch_is_stored_lingers_to_share_a_batch(
     assert batches == [["span 1"], ["span 2", "span 3"]]
 
 
+def test_a_fork_that_the_thread_could_not_stop_for_in_time_leaves_it_at_work(
+    database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storing, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def store_when_told(database: SharedDatabase, batch: Batch, *, deadline: float) -> bool:
+        storing.release()
+        assert go_on.acquire(timeout=WITHIN_S)
+        return store(database, batch, deadline=deadline)
+
+    monkeypatch.setattr(delivery, "store", store_when_told)
+    monkeypatch.setattr("storage.writer.writer.STOP_S", 0.01)
+    writer = writer_for(database, linger=0.0)
+    writer.put(span(1))
+    assert storing.acquire(timeout=WITHIN_S)
+    writer.put(span(2))
+    writer.stop()
+    go_on.release()
+    assert storing.acquire(timeout=WITHIN_S)  # The last batch before the fork, and too late for it.
+    writer.resume()
+    go_on.release(3)
+    writer.put(span(3))
+    assert writer.flush(WITHIN_S)
+    writer.stop()
+    writer.resume()
+    writer.put(span(4))
+    assert writer.close(WITHIN_S)
+    assert names(database) == [f"span {number}" for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("interrupted", ["__init__", "start"])
+def test_ctrl_c_while_the_thread_starts_does_not_keep_the_next_item_waiting(
+    database: SharedDatabase, monkeypatch: pytest.MonkeyPatch, interrupted: str
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    writer = writer_for(database, linger=0.0)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(threading.Thread, interrupted, interrupt)
+        writer.put(span(1))
+    writer.put(span(2))
+    assert writer.flush(WITHIN_S)
+    assert writer.close(WITHIN_S)
+    assert names(database) == ["span 1", "span 2"]
+
+
 def test_when_the_queue_is_full_detail_goes_first_then_what_comes_last_and_all_is_counted(
     database: SharedDatabase,
 ) -> None:
