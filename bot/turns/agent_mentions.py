@@ -21,8 +21,11 @@ NOT_SAID = re.compile(
     r"|<[^<>\n]*>",  # Slack's own mentions and links.
     re.DOTALL | re.MULTILINE,
 )
-ITALICS = r"(?<!\w)_+|_+(?![\w@])"
-"""Slack's marks around words."""
+ITALICS = r"((?<!\w)_+|_++(?![\w@]))|_+"
+"""Slack's marks around words; group 1 is missing if the underscores are within a word.
+
+Each run is looked at once, as long as it may be: `_+` alone would be tried at each of its signs.
+"""
 
 BLANK = "\ufffc"
 
@@ -139,7 +142,7 @@ def _without_italics(said: str, agents: Collection[str]) -> str:
     """Take out underscores around words; the name of an agent may end with one."""
 
     def blank(match: re.Match[str]) -> str:
-        return match.group() if match.group().strip("_") else BLANK * len(match.group())
+        return BLANK * len(match.group()) if match.group(1) else match.group()
 
     return re.sub(rf"{_any_of(agents)}|{ITALICS}", blank, said, flags=re.IGNORECASE | re.ASCII)
 

@@ -1,10 +1,18 @@
 """Which agents a message names: the grammar as a table."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.turns.agent_mentions import Addressed, addressed, without_address
+from bot.turns.agent_mentions import (
+    BLANK,
+    Addressed,
+    _without_italics,
+    addressed,
+    without_address,
+)
 
 AGENTS = ("claude", "codex", "gemini-pro", "gpt-5.1", "echo")
 
@@ -130,6 +138,7 @@ AGENTS = ("claude", "codex", "gemini-pro", "gpt-5.1", "echo")
         # In a moment, however long it is.
         ("“" * 40_000 + "@codex", ("codex",), None),
         ("@codex" + "x." * 20_000, (), None),
+        ("a" + "_" * 400_000 + "b @codex", ("codex",), None),
         ("it's 5\" wide, @codex?", ("codex",), None),
         ("a `b` @codex `c`", ("codex",), None),
         # Unknown names.
@@ -224,6 +233,18 @@ def test_names_that_differ_only_in_case_are_told_apart_where_they_can_be() -> No
 def test_a_name_may_end_with_the_mark_of_italics() -> None:
     assert addressed("@my_ hello", ("my_", "my")) == Addressed(("my_",), "hello")
     assert addressed("_@my_ hello_", ("my",)).agents == ("my",)
+
+
+@given(st.lists(st.sampled_from(["_", "my", "my_", "a", " ", "@", ".", "é"]), max_size=12))
+def test_underscores_are_marks_of_italics_beside_anything_but_words(parts: list[str]) -> None:
+    said, agents = "".join(parts), ("my_", "my")
+    plain = re.sub(
+        r"my_|my|(?<!\w)_+|_+(?![\w@])",
+        lambda found: found.group() if found.group()[0] == "m" else BLANK * len(found.group()),
+        said,
+        flags=re.ASCII,
+    )
+    assert _without_italics(said, agents) == plain
 
 
 def test_without_agents_nobody_is_named() -> None:
