@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 """A mention of a user in a message's text: `<@U123>` or `<@U123|ann>`."""
 
 
@@ -167,7 +167,7 @@ def _mentioned(value: object, depth: int) -> Iterator[str]:
 
 def without_mention(text: str, user: str) -> str:
     """Return a text of Slack's without mentions of `user`."""
-    return re.sub(rf"([*_~]?)<@{re.escape(user)}(?:\|[^>]*)?>\1", "", text).strip()
+    return re.sub(rf"([*_~]?)<@{re.escape(user)}(?:\|[^<>]*)?>\1", "", text).strip()
 
 
 @dataclass(frozen=True, slots=True)

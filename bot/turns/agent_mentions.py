@@ -104,7 +104,7 @@ def without_address(text: str, bot_user: str) -> str:
 
     At the beginning the words and signs that belong to the mention go, too: `@tracebot님, `.
     """
-    mention = rf"([*_~]?)<@{re.escape(bot_user)}(?:\|[^>]*)?>\1"
+    mention = rf"([*_~]?)<@{re.escape(bot_user)}(?:\|[^<>]*)?>\1"
     after = r"\s*(?:[,，、:：;；。！～](?!/|[\w+-]+:))?"
     text = re.sub(rf"^\s*{mention}(?:{VOCATIVE}(?!\w))?{after}", "", text)
     return re.sub(mention, "", text).strip()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from reports.errors import UsageError
 from storage.model.text import storable
 
-ESCAPED = re.compile(r"<[#@]([A-Z0-9]+)(?:\|[^>]*)?>|<(https?://[^|>]+)(?:\|[^>]*)?>")
+ESCAPED = re.compile(r"<[#@]([A-Z0-9]+)(?:\|[^<>]*)?>|<(https?://[^<|>]+)(?:\|[^<>]*)?>")
 """A channel, a user or a link as Slack sends it: `<#C1|ops>`, `<@U1>`, `<https://…|label>`."""
 
 QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»″＂", '"'), **dict.fromkeys("‘’‚‛′＇‹›", "'")})

@@ -17,7 +17,6 @@ _EMPHASIS = re.compile(
 )
 
 _RUN = re.compile(r"(?<=[^\W_])(?:\*{1,3}|_{1,3}|~~)(?=[^\s\w*~])")
-_RUN_AT_END = re.compile(r"[*_~]+\Z")
 
 _SOUTH_EAST = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Thai, Lao, Burmese and Khmer, whose vowels may be marks and no letters."""
@@ -66,8 +65,7 @@ def unsettled_emphasis(text: str) -> int:
     line = text.rfind("\n") + 1
     if not any(map(touches, text[line:])):
         return len(text)
-    ends = _RUN_AT_END.search(text, line)
-    end = ends.start() if ends else len(text)
+    end = len(text.rstrip("*_~"))
     # What has no end yet is mended at its beginning as soon as it has one.
     for found in _RUN.finditer(text, max(line, end - 400), end):
         before, inside, rest = text[found.start() - 1], text[found.end()], text[found.end() : end]

@@ -34,6 +34,8 @@ BUTTON = {"type": "button", "text": {"type": "plain_text", "text": "<@U1>"}}
             {"bot_id": "B1", "attachments": [{"from_url": "https://e.example", "text": "<@U1>"}]},
             set(),
         ),
+        # In a moment, however long it is.
+        ({"text": "<@U1|" * 80_000 + "<@U1>"}, {"U1"}),
     ],
 )
 def test_whom_a_message_mentions(message: dict[str, Any], found: set[str]) -> None:

@@ -14,7 +14,7 @@ from reports.commands.filters import KINDS, PLATFORMS, STATUSES, TAKEN, filter_w
 from reports.commands.handlers import Viewer, answer
 from reports.commands.lists import period_start
 from reports.commands.parser import build_parser, parse
-from reports.commands.typed import split_slack
+from reports.commands.typed import split_slack, without_mark
 from reports.errors import UsageError
 from reports.render.slack import render
 from reports.units import DAYS, parse_since
@@ -354,3 +354,8 @@ def test_each_filter_narrows_a_list(
     view = answer(args, database=observability.database, viewer=ANYONE, now=NOW)
     assert isinstance(view, TraceListView)
     assert [short[line.trace_id] for line in view.lines] == names
+
+
+@pytest.mark.parametrize("opened", ["<#C1|", "<http://a"])
+def test_links_without_an_end_are_read_in_a_moment(opened: str) -> None:
+    assert without_mark("user", opened * 80_000) == opened * 80_000

@@ -174,6 +174,12 @@ def test_a_link_in_slacks_own_form_streams_without_a_break() -> None:
         assert presented(text).startswith(presented(settled(text[:cut])))
 
 
+def test_a_long_run_of_marks_is_settled_in_a_moment() -> None:
+    text = "한" + "_" * 400_000
+    assert settled(text) == "한"
+    assert settled(f"{text}국") == f"{text}국"
+
+
 TABLE = "| how | shell |\n|---|---|\n"
 
 
