@@ -38,6 +38,7 @@ REASONS = {
     "not_mentioned": "the bot was not mentioned",
     "mention_by_edit": "the mention was added by an edit, and TRACEBOT_ANSWER_EDITS is not set",
     "handled_elsewhere": "another process handled it",
+    "agent_gone": "the agent of the button is not in the agents file any more",
     "asker_unknown": "Slack did not tell who asked",
     "guest_may_not_ask": "guests may not ask this agent",
     "stranger_may_not_ask": "people of other organisations may not ask this agent",

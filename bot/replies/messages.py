@@ -275,6 +275,10 @@ def unposted_message(agents: Sequence[str], code: str, *, channel: str, trace_id
 ASK_FOR_ACCESS = "ask the person who runs me to allow it."
 
 REFUSALS: Mapping[str, tuple[str, str]] = {
+    "agent_gone": (
+        "there is no agent {agents} any more",
+        "Please ask another one in a message.",
+    ),
     "asker_unknown": ("Slack did not tell me who you are", "Please try again in a minute."),
     "readers_unknown": (
         "Slack did not tell me who can read this channel",

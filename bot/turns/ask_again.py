@@ -19,6 +19,7 @@ from bot.slack.directory import Directory, channel_type
 from bot.slack.errors import SLACK_ERRORS, error_code
 from bot.slack.types import AskedAgain, IncomingMessage, parse_message
 from bot.turns.accepted import read_message
+from bot.turns.decision import Reason
 from bot.turns.inbox import Inbox
 from bot.turns.permission import Permission
 from storage.database.base import Database
@@ -152,9 +153,8 @@ class AskAgain:
         return parse_message({"event": event}, team=self._team)
 
     def _refusal(self, message: IncomingMessage, name: str) -> str | None:
-        if name not in self._roster:
-            return f"There is no agent {name} any more. Please ask another one in a message."
-        reason = self._permission.refusal(self._roster.agent(name), message)
+        agent = self._roster.agents.get(name)
+        reason = Reason.AGENT_GONE if agent is None else self._permission.refusal(agent, message)
         if reason is None:
             return None
         if reason not in REFUSALS:

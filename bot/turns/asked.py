@@ -1,7 +1,7 @@
 """Choose the agents that a message asks, and leave out those that its author may not ask."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -72,11 +72,16 @@ class AgentChoice:
 
     def of(self, message: IncomingMessage, speaker: Speaker | None) -> Asked:
         """Return the agents that *message* asks, in a thread where *speaker* wrote last."""
-        named = addressed(without_address(message.text, self._bot_user), self._roster.names)
+        known = self._roster.agents  # Read once: the agents file may be loaded anew meanwhile.
+        named = addressed(without_address(message.text, self._bot_user), tuple(known))
         agents, refused = [], []
-        chosen, chosen_by = self._choose(named.agents, message.channel, speaker)
+        chosen, chosen_by = self._choose(known, named.agents, message.channel, speaker)
         if again := message.asked_again:
-            chosen, chosen_by = [self._roster.agent(again.agent)], ChosenBy.ASKED_AGAIN
+            chosen, chosen_by = [], ChosenBy.ASKED_AGAIN
+            if (agent := known.get(again.agent)) is not None:
+                chosen = [agent]
+            else:  # It left the agents file after the button was pressed.
+                refused.append(Refusal(again.agent, Reason.AGENT_GONE))
         asker = None if message.of_workflow else self._permission.standing(message.user)
         for agent in chosen:
             # Not asked for again and again while Slack does not answer.
@@ -119,13 +124,17 @@ class AgentChoice:
         return any(self._permission.refusal(agent, message) is None for agent in agents)
 
     def _choose(
-        self, named: Sequence[str], channel: str, speaker: Speaker | None
+        self,
+        known: Mapping[str, Agent],
+        named: Sequence[str],
+        channel: str,
+        speaker: Speaker | None,
     ) -> tuple[Sequence[Agent], ChosenBy]:
         """Return the agents that are named, else the one that spoke last, else the channel's."""
         if named:
-            return [self._roster.agent(name) for name in named], ChosenBy.NAMED
-        if speaker and speaker.agent is not None and speaker.agent in self._roster:
-            return [self._roster.agent(speaker.agent)], ChosenBy.SPOKE_LAST
+            return [known[name] for name in named], ChosenBy.NAMED
+        if speaker and (last := known.get(speaker.agent or "")) is not None:
+            return [last], ChosenBy.SPOKE_LAST
         has_own = channel in self._roster.channels
         by = ChosenBy.CHANNEL if has_own else ChosenBy.DEFAULT
         return [self._roster.for_channel(channel)], by

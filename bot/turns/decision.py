@@ -39,6 +39,7 @@ class Reason(StrEnum):
     MENTION_BY_EDIT = "mention_by_edit"
     HANDLED_ELSEWHERE = "handled_elsewhere"
 
+    AGENT_GONE = "agent_gone"
     ASKER_UNKNOWN = "asker_unknown"
     GUEST_MAY_NOT_ASK = "guest_may_not_ask"
     STRANGER_MAY_NOT_ASK = "stranger_may_not_ask"

@@ -35,6 +35,9 @@ BUDGETS = frozenset(("budget_suspended", "budget_spent"))
 BUDGET = "It would be answered, but a budget is used up"
 """The rule behind the reasons in `BUDGETS`."""
 
+GONE = "It would be answered, but its agent has left the agents file"
+"""The rule behind `agent_gone`."""
+
 PERMISSION = "It would be answered, but its author may not ask the agent here"
 """The rule behind all other reasons."""
 
@@ -57,6 +60,7 @@ INSTEAD: Mapping[str, str] = {
     "not_mentioned": "Mention the bot, or write to it directly.",
     "mention_by_edit": "Write a new message with the mention, or set TRACEBOT_ANSWER_EDITS.",
     "handled_elsewhere": "Nothing: the trace of that process has the answer.",
+    "agent_gone": "Ask another agent in a message.",
     "asker_unknown": "Ask again: Slack did not say who the author is.",
     "guest_may_not_ask": "The agent's rule has to allow it: guests = true, or the guest's id.",
     "stranger_may_not_ask": (
@@ -134,6 +138,8 @@ def _rules(reason: str) -> tuple[str, ...]:
     for number, (_, reasons) in enumerate(RULES, 1):
         if reason in reasons:
             return tuple(text for text, _ in RULES[:number])
+    if reason == "agent_gone":
+        return (GONE,)
     return (BUDGET if reason in BUDGETS else PERMISSION,)
 
 

@@ -73,9 +73,6 @@ class Roster:
     def names(self) -> tuple[str, ...]:
         return tuple(self._contents.agents)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._contents.agents
-
     def agent(self, name: str) -> Agent:
         """Return the agent of this name. Raise `RosterError`, which names the nearest one."""
         agents = self._contents.agents

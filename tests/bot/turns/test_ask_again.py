@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.agents.config.roster import Roster
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.queries.traces import trace_spans
@@ -241,6 +242,32 @@ def test_a_deleted_question_is_not_asked_again(
     (told,) = sandbox.click(alice, reply, "turn_try_again", responses=1, timeout=20.0)
     assert "was deleted" in told.text
     assert len(agent.requests) == 1
+
+
+def test_an_agent_that_left_the_agents_file_is_not_asked_again(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    one, two = Scripted("one"), Scripted("two")
+    files = [roster_of(one, two), roster_of(two)]
+    roster = Roster(lambda: files[0]._contents)
+    start_bot(roster)
+    one.fail(crashed())
+    reply = failed(sandbox, alice, general)
+    thread = str(reply.thread_ts)
+    busy = sandbox.post(alice, general, f"{sandbox.mention} @two go", thread_ts=thread)
+    two.wait_until_asked()
+    sandbox.click(alice, reply, "turn_try_again")
+    sandbox.wait_for_reaction(general, thread, "hourglass_flowing_sand")
+    del files[0]
+    assert roster.reload()
+    two.end("done")
+    sandbox.wait_for_reaction(general, busy.ts, "white_check_mark")
+    sandbox.wait_until(lambda: bool(sandbox.ephemerals(alice, general)), 20.0)
+    (told,) = sandbox.ephemerals(alice, general)
+    assert "there is no agent one any more. Please ask another one in a message." in told.text
+    (told,) = sandbox.click(alice, reply, "turn_try_again", responses=1, timeout=20.0)
+    assert "there is no agent one any more" in told.text
+    assert len(one.requests) == 1
 
 
 def test_a_follow_up_is_asked_again_with_its_thread(

@@ -23,7 +23,7 @@ def test_every_reason_has_a_text_one_rule_and_a_way_to_an_answer() -> None:
     assert set(REASONS) == set(Reason)
     in_rules = [reason for _, reasons in RULES for reason in reasons]
     assert len(in_rules) == len(set(in_rules))
-    assert set(Reason) - set(in_rules) == PERMISSION | BUDGET
+    assert set(Reason) - set(in_rules) == PERMISSION | BUDGET | {Reason.AGENT_GONE}
     assert set(BUDGETS) == BUDGET
     assert set(Reason) - set(INSTEAD) == ANSWERS
     assert set(CHOSEN) == set(ChosenBy)
