@@ -22,21 +22,18 @@ Item = RecordingSpan | Span | Metric | Log | Score
 class WaitingItems:
     """A queue that any thread may append to without waiting, and one thread takes from.
 
-    `append` and `popleft` of a deque are atomic. `_moving` is held while items leave `_queue`, so
-    that their order is kept. A caller that finds it taken leaves the trimming to a later one.
+    `append` and `popleft` of a deque are atomic. No caller holds a lock: after a Ctrl-C between its
+    taking and its release, the thread would wait for ever.
     """
 
     def __init__(self, size: int, *, dropped: DropCounters) -> None:
         self._size = size
         self._dropped = dropped
         self._queue: deque[Item | threading.Event] = deque()
-        self._trimmed: deque[Item | threading.Event] = deque()
-        """Items older than those in the queue, which have lost some detail."""
         self._trim_above = size // 2
-        self._moving = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._queue) + len(self._trimmed)
+        return len(self._queue)
 
     @property
     def room(self) -> int:
@@ -47,14 +44,12 @@ class WaitingItems:
         """Append an item. False if there is no room for it."""
         # Each thread looks first and appends then: with many of them, the queue may come to hold a
         # few more than its size.
-        if len(self._queue) < self._trim_above:
-            self._queue.append(item)
-            return True
-        waiting = len(self)
+        waiting = len(self._queue)
         if waiting >= self._size:
             return False
         self._queue.append(item)
-        self._trim_oldest(attributes=waiting >= self._size * 3 // 4)
+        if waiting >= self._trim_above:
+            self._trim_one(attributes=waiting >= self._size * 3 // 4)
         return True
 
     def mark(self) -> threading.Event:
@@ -66,26 +61,20 @@ class WaitingItems:
 
     def take(self, number: int) -> list[Item | threading.Event]:
         """Remove the oldest items, at most `number` of them, and return them in their order."""
-        taken: list[Item | threading.Event] = []
-        with self._moving:
-            while len(taken) < number and (oldest := self._trimmed or self._queue):
-                some = min(number - len(taken), len(oldest))
-                taken += [oldest.popleft() for _ in range(some)]
-        return taken
+        return [self._queue.popleft() for _ in range(min(number, len(self._queue)))]
 
     def close(self) -> None:
         """Accept no more items. Those that wait can still be taken."""
         self._size = self._trim_above = 0
 
-    def _trim_oldest(self, *, attributes: bool) -> None:
-        # Two for each that comes: so all have been trimmed before there is no more room.
-        if not self._moving.acquire(blocking=False):
+    def _trim_one(self, *, attributes: bool) -> None:
+        # The one that the item just appended moved out of the newer half of the queue. Those before
+        # it were trimmed when they left it. If two threads append at once, one may be missed.
+        try:
+            item = self._queue[-self._trim_above - 1]
+        except IndexError:  # The thread has taken it meanwhile.
             return
-        for _ in range(min(2, len(self._queue))):
-            oldest = self._queue.popleft()
-            trim(oldest, self._dropped, attributes=attributes)
-            self._trimmed.append(oldest)
-        self._moving.release()
+        trim(item, self._dropped, attributes=attributes)
 
 
 def trim(item: object, dropped: DropCounters, *, attributes: bool) -> None:

@@ -70,6 +70,32 @@ def test_a_signal_handler_may_record_while_its_own_thread_does(
     assert stored.count("interrupt") == int(done.stdout) > 0
 
 
+CTRL_C_SCRIPT = """
+import signal
+from storage.model.records import Metric
+from storage.writer.dropped import DropCounters
+from storage.writer.waiting_items import WaitingItems
+waiting = WaitingItems(2_000, dropped=DropCounters())
+metric = Metric(name="a", value=3.0, labels={}, recorded_at=1, trace_id=None, span_id=None)
+def interrupt(number, frame): raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+for _ in range(300):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0003)
+        while True:
+            if not waiting.append(metric):
+                waiting.take(900)  # It stays in the state in which the oldest lose detail.
+    except KeyboardInterrupt:
+        waiting.take(100)
+print(len(waiting.take(2_001)) > 0)
+"""
+
+
+def test_ctrl_c_while_a_long_queue_grows_does_not_keep_it_from_being_stored() -> None:
+    done = run(CTRL_C_SCRIPT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
 def test_a_handler_of_the_applications_own_is_left_alone(db_path: Path) -> None:
     def own(*_: object) -> None:
         pass
