@@ -27,6 +27,9 @@ HEARD = "slack.history.users"
 EDITED = "slack.edited_ts"
 """The attribute of a turn that an edit of its message started: the edit's time stamp."""
 
+REPLACED = "tracebot.replaced_at"
+"""The attribute of a question that has the text of a later edit: when its old one was erased."""
+
 OPERATION = "gen_ai.operation.name"
 OWN_OPERATIONS = frozenset((*OPERATIONS.values(), "generate_content", "text_completion"))
 
@@ -66,7 +69,8 @@ class Conversation:
     """The facts of a trace on which an erasure depends.
 
     `heard` are the authors of the thread that its agent read, `replies` the messages that it
-    posted, `edited_ts` is the version of the message that it answers, if that is an edited one.
+    posted, `edited_ts` is the version of the message that it answers, if that is an edited one, and
+    `replaced_at` is when its text was replaced by that of a later edit, 0 if it was not.
     """
 
     started_at: int
@@ -78,6 +82,7 @@ class Conversation:
     heard: frozenset[str] = frozenset()
     replies: frozenset[str] = frozenset()
     edited_ts: str | None = None
+    replaced_at: int = 0
 
     def with_facts_of(self, span: "Span") -> "Conversation":
         """Return the conversation with what one of the trace's spans adds to it."""
@@ -89,7 +94,14 @@ class Conversation:
             heard=self.heard | _listed(span, READ_THREAD, HEARD),
             replies=self.replies | _listed(span, REPLY, REPLY_TS),
             edited_ts=edited_ts,
+            replaced_at=max(self.replaced_at, replaced_at(span)),
         )
+
+
+def replaced_at(span: "Span") -> int:
+    """Return when the text of a question was replaced, 0 if it was not."""
+    found = span.attributes.get(REPLACED) if is_question(span) else None
+    return found if isinstance(found, int) else 0
 
 
 def _listed(span: "Span", name: str, attribute: str) -> frozenset[str]:
@@ -118,6 +130,12 @@ class Erasure:
 
     def reach(self, trace: Conversation) -> Reach:
         """Return how much of a trace this concerns."""
+        reach = self._reach_of_all(trace)
+        # It may be applied again, and the question has its new text since then.
+        newer_text = reach is Reach.ALL and trace.replaced_at >= self.at
+        return Reach.QUOTES if newer_text else reach
+
+    def _reach_of_all(self, trace: Conversation) -> Reach:
         if self.team and trace.team and self.team != trace.team:
             return Reach.NOTHING
         if self.user is not None:
@@ -155,16 +173,11 @@ def _is_ours(span: Span) -> bool:
     return span.scope is None and span.process is not None
 
 
-def strip(span: Span, reach: Reach, *, question: str | None = None) -> bool:
-    """Remove text from a span, and return whether there was any.
-
-    `question` is the text that a question has now, if its author edited it.
-    """
+def strip(span: Span, reach: Reach) -> bool:
+    """Remove text from a span, and return whether there was any."""
     before = _texts(span)
-    if not is_question(span):
+    if reach is Reach.ALL or not is_question(span):
         span.text = None
-    elif reach is Reach.ALL and span.text is not None:
-        span.text = question
     if not (_is_ours(span) and STOPPED.fullmatch(span.error_message or "")):
         span.error_message = None
     span.events = ()

@@ -9,17 +9,18 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from storage.database.base import Database
 from storage.database.models import SpanRow, TraceRow
 from storage.model.batch import Batch
 from storage.model.erasure import (
     CONTEXT,
+    REPLACED,
     Conversation,
     Erasure,
     Reach,
     is_question,
+    replaced_at,
     strip,
 )
 from storage.model.records import Log, Metric, Score
@@ -135,7 +136,10 @@ def _strip(database: Database, batch: Batch, reaches: Mapping[str, Reach]) -> No
     for span in batch.spans:
         if reach := reaches.get(span.trace_id):
             # If its start is stored, then an edit may have replaced its text already.
-            strip(span, reach, question=_stored_text(database, span) if is_question(span) else None)
+            if is_question(span) and (stored := _replaced(database, span)):
+                span.text = stored.text
+                span.attributes = {**span.attributes, REPLACED: stored.attributes[REPLACED]}
+            strip(span, reach)
     batch.metrics = [
         replace(item, labels={}) if item.trace_id in reaches else item for item in batch.metrics
     ]
@@ -157,9 +161,9 @@ def _without_words(
     return replace(score, text=None, label=None if reach is Reach.ALL else score.label)
 
 
-def _stored_text(database: Database, span: Span) -> str | None:
-    query = SpanRow.select(SpanRow.text).where(
-        SpanRow.trace_id == span.trace_id, SpanRow.span_id == span.span_id
+def _replaced(database: Database, question: Span) -> Span | None:
+    """Return what is stored of a question, None unless its text was replaced."""
+    query = SpanRow.select().where(
+        SpanRow.trace_id == question.trace_id, SpanRow.span_id == question.span_id
     )
-    found: Any = query.scalar(database)
-    return None if found is None else str(found)
+    return next(filter(replaced_at, map(span_of, query.dicts().execute(database))), None)

@@ -16,14 +16,16 @@ from typing import Any
 from storage.database.base import Database
 from storage.database.models import JournalRow, ScoreRow, SpanRow, TraceRow
 from storage.database.transactions import transaction
-from storage.model.erasure import Erasure, Reach
+from storage.model.erasure import REPLACED, Erasure, Reach
 from storage.model.redaction import redact
 from storage.model.semconv import READ_THREAD
+from storage.model.span import span_of
 from storage.store.erasing import conversations, furthest, remove_files, without_files
 from storage.store.erasing_rows import erase_rows
 from storage.store.erasure_log import LATE_NS, erasure_log, erasures_from
 from storage.store.search_index import purge
 from storage.store.shared_erasures import known_since, left_by_others, mark_applied, share
+from storage.store.span_rows import as_json
 from storage.upkeep.checkpoint import CheckpointResult, checkpoint
 from storage.upkeep.journal import JournalEntry, last_entry, put_entry
 
@@ -130,12 +132,17 @@ def replace_text(database: Database, edit: Erasure, text: str) -> None:
     text = redact(text)
     with transaction(database):
         later = known_since(database, edit.at + 1)
-        query = SpanRow.select(SpanRow.trace_id).where(*question)
-        ids = [trace_id for (trace_id,) in query.tuples().execute(database)]
-        found = conversations(database, ids)
-        ids = [each for each in ids if furthest(later, found[each]) is not Reach.ALL]
-        SpanRow.update(text=text).where(*question, SpanRow.trace_id.in_(ids)).execute(database)
-        TraceRow.update(text=text).where(TraceRow.trace_id.in_(ids)).execute(database)
+        questions = list(map(span_of, SpanRow.select().where(*question).dicts().execute(database)))
+        found = conversations(database, {span.trace_id for span in questions})
+        for span in questions:
+            # A later edit whose new text is there already concerns the whole of the older one.
+            if furthest(later, replace(found[span.trace_id], replaced_at=0)) is Reach.ALL:
+                continue
+            attributes = as_json({**span.attributes, REPLACED: edit.at})
+            own = (SpanRow.trace_id == span.trace_id, SpanRow.span_id == span.span_id)
+            SpanRow.update(text=text, attributes=attributes).where(*own).execute(database)
+            of_trace = TraceRow.trace_id == span.trace_id
+            TraceRow.update(text=text).where(of_trace).execute(database)
 
 
 def empty_log(database: Database) -> CheckpointResult:

@@ -275,6 +275,63 @@ def test_the_text_of_an_edited_message_is_the_new_one_although_its_turn_ends_lat
     assert trace_spans(observability.database, trace.trace_id)[0].text == "about nothing"
 
 
+EDIT = {"channel": "C1", "message_ts": "1.000001"}
+
+
+def edited(observability: Observability, text: str, **facts: str) -> Erasure:
+    edit = order(**{**EDIT, **facts})
+    forgotten(observability, edit)
+    replace_text(observability.database, edit, text)
+    return edit
+
+
+def question(observability: Observability) -> str | None:
+    """Return the text of the message of `EDIT`, which its summary and its span have."""
+    (trace,) = message_traces(observability.database, channel="C1", message_ts="1.000001")
+    spans = trace_spans(observability.database, trace.trace_id)
+    (text,) = {span.text for span in spans if span.parent_id is None}
+    assert trace.text == text
+    return text
+
+
+@pytest.mark.parametrize("facts", [{}, {"edited_ts": "9.9"}])
+def test_an_edited_message_keeps_its_new_text_when_erasures_are_applied_again(
+    observability: Observability, tmp_path: Path, facts: dict[str, str]
+) -> None:
+    record_turn(observability)
+    by_user = order(user="U1")
+    forgotten(observability, by_user)
+    edit = edited(observability, "about nothing", **facts)
+    # As another process does that has read the log before.
+    for erasure in (by_user, edit):
+        erase(observability.database, erasure)
+    assert question(observability) == "about nothing"
+    edited(observability, "about less", **facts)
+    replace_text(observability.database, edit, MARK)
+    assert question(observability) == "about less"
+    empty_log(observability.database)
+    assert where(tmp_path) == []
+    for erasure in (order(**EDIT), edit):
+        erase(observability.database, erasure)
+    assert question(observability) is None
+
+
+def test_a_turn_that_ends_after_its_message_was_edited_brings_no_old_text_back(
+    observability: Observability, tmp_path: Path
+) -> None:
+    asked = {**PLACE, "message_ts": "1.000001", "user": "U1"}
+    with observability.span("slack message", **asked, text=f"about {MARK}"):
+        observability.flush()
+        edit = edited(observability, "about nothing")
+        with observability.span("reply", text=f"You said {MARK}"):
+            observability.log_structured("error", MARK)
+    observability.flush()
+    erase(observability.database, edit)
+    assert question(observability) == "about nothing"
+    empty_log(observability.database)
+    assert where(tmp_path) == []
+
+
 def test_an_edit_that_is_stored_after_the_deletion_brings_nothing_back(
     observability: Observability, tmp_path: Path
 ) -> None:
@@ -326,6 +383,22 @@ def test_what_is_saved_of_a_damaged_database_is_erased(
     assert where(tmp_path) == [aside.name]
     assert database.execute_sql("SELECT count(*) FROM spans").fetchone() == (3,)
     database.close()
+
+
+def test_an_edited_message_of_a_damaged_database_keeps_its_new_text(
+    observability: Observability, db_path: Path, tmp_path: Path
+) -> None:
+    record_turn(observability)
+    edited(observability, "about nothing")
+    observability.close()
+    empty_log(observability.database)
+    observability.database.close()
+    aside = tmp_path / "tracebot.db.damaged-20260101T000000.000000"
+    db_path.rename(aside)
+    with Observability.open(db_path, platform="slack") as again:
+        salvage(again.database, aside, progress=lambda table, rows: None)
+        assert question(again) == "about nothing"
+        again.database.close()
 
 
 def test_a_rating_of_what_is_not_a_trace_is_stored_after_an_erasure(
