@@ -15,6 +15,10 @@ from bot.slack.types import Place
 STREAM_S = 240.0
 """We end a stream after this: Slack ends it about five minutes after its start, busy or not."""
 
+PROCESSING = "processing"
+"""The state of a session when a stream ends. Slack would end the session with its first stream,
+and take its Stop button from agents that go on; the thread's last reply ends it."""
+
 STREAM_LIMIT = 9_000
 """Bytes of a stream's text and cards. Slack tells no limit; others were refused from 10,600 on."""
 
@@ -112,12 +116,13 @@ class StreamedMessage:
             "chunks": [*tasks, *self._text_chunks(said), _plan_title(summary(draft.tools))],
             "blocks": below,
             "metadata": answer["metadata"],
-            # The thread's last reply ends its session, Slack would do so with the first.
-            "session_status": "processing",
+            "session_status": PROCESSING,
         }
 
     def close(self) -> None:
-        self._client.chat_stopStream(channel=self._place.channel, ts=self.ts)
+        self._client.chat_stopStream(
+            channel=self._place.channel, ts=self.ts, session_status=PROCESSING
+        )
 
 
 def _plan_title(title: str) -> Message:
@@ -125,7 +130,7 @@ def _plan_title(title: str) -> Message:
 
 
 class EditedMessage:
-    """An ordinary message that is replaced by each new draft; with *ts*, one of ours."""
+    """An ordinary message that is replaced by each new draft; with *ts*, that of a stream."""
 
     def __init__(
         self, client: WebClient, place: Place, heading: Heading, *, ts: str | None = None
@@ -133,16 +138,17 @@ class EditedMessage:
         self._client = client
         self._place = place
         self._heading = heading
-        self._shown = Draft()
-        self.ts = ts or self._post()
+        # A stream that has ended says neither that the agent is at work, nor has it a Stop button.
+        self._shown = None if ts else Draft()
+        self.ts = ts or self._post(Draft())
 
-    def _post(self) -> str:
+    def _post(self, draft: Draft) -> str:
         answer = self._client.chat_postMessage(
             channel=self._place.channel,
             thread_ts=self._place.thread_ts,
             unfurl_links=False,
             unfurl_media=False,
-            **self._message(self._shown),
+            **self._message(draft),
         )
         return str(answer["ts"])
 

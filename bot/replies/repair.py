@@ -14,6 +14,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.replies.buttons import Attempt, failure_buttons
+from bot.replies.live_messages import PROCESSING
 from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
 from bot.replies.posted import (
     final_parts,
@@ -211,6 +212,7 @@ class ReplyRepair:
     def _set_active(self, reply: UnfinishedReply) -> None:
         """End the state `processing` of the thread's session, which shows Slack's Stop button."""
         if self._unfinished.works_in_thread(reply):
+            self._unfinished.watch(reply)  # A quick answer says nothing of the session at its end.
             return
         try:
             self._client.agents_sessions_setStatus(
@@ -292,7 +294,7 @@ class ReplyRepair:
         Slack may carry out an edit of it late, which would put the draft in place of the end.
         """
         try:
-            self._client.chat_stopStream(channel=reply.channel, ts=ts)
+            self._client.chat_stopStream(channel=reply.channel, ts=ts, session_status=PROCESSING)
         except SLACK_ERRORS as error:
             logger.info("A running reply is not ended in its place: %s", error_code(error))
             return False

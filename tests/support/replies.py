@@ -48,6 +48,12 @@ def unfinished_reply(question: Message, *, agent: str) -> UnfinishedReply:
     )
 
 
+def session_of(sandbox: Sandbox, channel: Channel, question: Message) -> str | None:
+    """Return the status of the session of the question's thread, None if there is no session."""
+    session = sandbox.session(channel, question.ts)
+    return session and session.status
+
+
 def refuse_all(sandbox: Sandbox, times: int = 100) -> None:
     """Let Slack refuse the next messages, whatever their form."""
     posting = ("chat.update", "chat.postMessage", "chat.stopStream")

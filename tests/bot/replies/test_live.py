@@ -20,7 +20,7 @@ from storage.queries.figures import figures
 from storage.store.grains import DAY_NS
 from tests.support.conversations import Ask, StartBot, ended, finished, spans_of
 from tests.support.fake_agent import Scripted, crashed, roster_of, roster_with
-from tests.support.replies import running
+from tests.support.replies import running, session_of
 
 LONG = "\n\n".join(f"paragraph {number} " + "word " * 60 for number in range(80))
 
@@ -243,6 +243,26 @@ def test_a_stream_is_ended_before_slack_ends_it(
     assert [looks(answer)] == posted("one two", trace_of(answer), sandbox)
 
 
+def test_an_agent_that_says_nothing_can_be_stopped_after_its_stream_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    alice: User,
+    general: Channel,
+) -> None:
+    monkeypatch.setattr(live_messages, "STREAM_S", 0.0)
+    start_bot(roster_of(agent))
+    question = ask()
+    sandbox.wait_for_call("chat.stopStream")
+    reply = running(sandbox, general, question, "scripted is at work")
+    assert session_of(sandbox, general, question) == "processing"
+    sandbox.click(alice, reply, "trace_stop")
+    ended(sandbox, general, question, "octagonal_sign")
+    assert session_of(sandbox, general, question) == "active"
+
+
 def test_a_long_live_reply_shows_its_end_and_is_posted_in_parts(
     agent: Scripted, question: Message, sandbox: Sandbox, general: Channel
 ) -> None:
@@ -356,6 +376,21 @@ def test_a_session_is_processing_until_its_last_agent_is_done(
     ended(sandbox, general, question, "white_check_mark")
     said = [call.arguments["status"] for call in sandbox.calls("agents.sessions.setStatus")]
     assert said == ["processing", "processing", "active"]
+
+
+def test_an_agent_that_fails_leaves_the_others_the_session_and_its_stop_button(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    one, two = Scripted("one"), Scripted("two")
+    start_bot(roster_of(one, two))
+    question = sandbox.post(alice, general, f"{sandbox.mention} @one @two race")
+    sandbox.wait_for_call("chat.startStream", count=2)
+    one.fail(crashed())
+    sandbox.wait_for_reply(general, question.ts, containing="one could not answer")
+    assert session_of(sandbox, general, question) == "processing"
+    two.end("second")
+    ended(sandbox, general, question, "x")
+    assert session_of(sandbox, general, question) == "active"
 
 
 def test_a_live_reply_of_another_bot_is_read_again_once_it_is_finished(

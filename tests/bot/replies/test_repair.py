@@ -17,6 +17,7 @@ from tests.support.replies import (
     is_at_work,
     left_replies,
     refuse_all,
+    session_of,
     tick,
     unfinished_reply,
 )
@@ -149,6 +150,39 @@ def test_two_repairs_of_one_process_post_an_answer_once(
     second.join()
     (answer,) = ended(sandbox, general, question, "white_check_mark")
     assert answer.text == "whole"
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["shown", "quick"])
+def test_the_end_of_an_earlier_reply_leaves_the_session_to_the_agent_that_works(
+    shown: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    running: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = running()
+    refuse_all(sandbox)
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "x")
+    sandbox.wait_until(lambda: session_of(sandbox, general, question) == "active")
+    heal(sandbox)
+    monkeypatch.setattr(live, "QUICK_S", 0.05 if shown else 30.0)
+    more = sandbox.post(alice, general, f"{sandbox.mention} and more", thread_ts=question.ts)
+    agent.wait_until_asked()
+    if shown:
+        sandbox.wait_for_call("chat.startStream", count=2)
+    tick(bot)
+    assert session_of(sandbox, general, question) == "processing"
+    agent.end("more")
+    sandbox.wait_for_reaction(general, more.ts, "white_check_mark")
+    eventually(lambda: all_ended(observability, bot))
+    assert session_of(sandbox, general, question) == "active"
+    assert [each.text for each in sandbox.thread(general, question.ts)[1::2]] == ["whole", "more"]
 
 
 @pytest.mark.parametrize("end", ["white_check_mark", "x"])
