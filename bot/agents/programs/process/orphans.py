@@ -17,11 +17,17 @@ from collections.abc import Iterator
 from bot.agents.programs.process.reaper import PR_SET_CHILD_SUBREAPER, children
 
 PATIENCE_S = 5.0
-"""Seconds that killed processes may take to be gone."""
+"""Seconds that killed processes may take to be gone; no turn waits for them after that."""
 
 _adopting = False
 _others: set[int] = set()
 """Children that this process had before, such as those of the shell that became it."""
+
+_survivors: set[int] = set()
+"""Orphans that outlasted that: of another user, or in a system call that does not return.
+
+An id is not used again until this process has waited for it.
+"""
 
 _reapers: set[int] = set()
 # Held while a reaper starts: until it is registered, it would be taken for an orphan.
@@ -45,16 +51,29 @@ def starting() -> Iterator[set[int]]:
 
 def kill_orphans(ended: int) -> None:
     """Kill what the `ended` reaper left to this process, and wait until it is gone."""
+    until = time.monotonic() + PATIENCE_S
     with _lock:
         _reapers.discard(ended)
-        until = time.monotonic() + PATIENCE_S
-        while _adopting and time.monotonic() < until:
+    while _adopting:
+        with _lock:
+            is_late = time.monotonic() > until
             orphans = set(children()) - _reapers - _others
-            if not orphans:
-                return
             for orphan in orphans:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(orphan, signal.SIGKILL)
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(orphan, os.WNOHANG)
-            time.sleep(0.005)
+                if _is_gone(orphan):
+                    _survivors.discard(orphan)
+                elif is_late:
+                    _survivors.add(orphan)
+            # One that is gone may have left us its own children: they are seen at the next look.
+            if is_late or orphans <= _survivors:
+                return
+        # Without the lock, so that other turns can start their reapers meanwhile.
+        time.sleep(0.005)
+
+
+def _is_gone(orphan: int) -> bool:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(orphan, signal.SIGKILL)
+    try:
+        return os.waitpid(orphan, os.WNOHANG)[0] == orphan
+    except ChildProcessError:
+        return True

@@ -217,6 +217,53 @@ def test_an_agent_that_harms_its_reaper_ends_with_its_turn(
     assert not alive(int(pids.read_text()))
 
 
+SURVIVOR = """
+import os, signal, subprocess, threading
+from bot.agents.programs.process import orphans
+
+def kill(pid, number):
+    raise PermissionError  # As of a program that runs as another user.
+
+orphans.adopt()
+killing, os.kill = os.kill, kill
+first = subprocess.Popen(["sleep", "100"])
+orphans.PATIENCE_S = 0.0
+orphans.kill_orphans(1)
+orphans.PATIENCE_S = 100.0
+orphans.kill_orphans(1)
+print("it was not waited for again", flush=True)
+
+second = subprocess.Popen(["sleep", "100"])
+turn = threading.Thread(target=orphans.kill_orphans, args=(1,))
+turn.start()
+with orphans.starting():
+    print("another turn began, the first one waits:", turn.is_alive(), flush=True)
+os.kill = killing
+turn.join()
+print("the second one is gone:", second.pid not in orphans.children())
+while orphans.children():
+    orphans.kill_orphans(1)
+print("the first one, too")
+"""
+
+
+def test_a_process_that_cannot_be_killed_delays_one_turn_and_no_other() -> None:
+    bot = subprocess.run(
+        [sys.executable, "-c", SURVIVOR],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert bot.stdout.splitlines() == [
+        "it was not waited for again",
+        "another turn began, the first one waits: True",
+        "the second one is gone: True",
+        "the first one, too",
+    ], bot.stderr
+
+
 def test_other_children_of_the_process_are_left_alone(tmp_path: Path) -> None:
     other = subprocess.Popen(["sh", "-c", "sleep 0.3; exit 7"])
     lasting = subprocess.Popen(["sleep", "60"])
