@@ -112,6 +112,8 @@ class Delivery:
             while time.monotonic() < now + REPLAY_S and self._replay_next():
                 pass
         except OSError as error:
+            # A generator that raised has ended, and would pass for one that has nothing left.
+            self._begin_replay()
             self._failed(error)
 
     def look_for_left_behind(self) -> None:

@@ -228,13 +228,18 @@ def file_name(process: str) -> str:
 
 
 def left_behind(folder: Path) -> Iterator[list[Batch]]:
-    """Yield the batches of ended writers; see `SpoolFile.groups`."""
+    """Yield the batches of ended writers; see `SpoolFile.groups`.
+
+    A file that cannot be read or removed is left, and keeps none of the others waiting.
+    """
     for path in sorted(folder.glob("*.spool")):
         file = SpoolFile.left_behind(path)
         if file is None:
             continue
         try:
             yield from file.groups()
+        except OSError as error:
+            logger.warning("An ended process left %s, which has to wait: %s", path, error)
         finally:
             file.close()
 

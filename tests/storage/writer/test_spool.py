@@ -1,5 +1,6 @@
 """Where batches wait: what goes in comes out, and damage takes no more along than it must."""
 
+import errno
 import fcntl
 import json
 import os
@@ -116,6 +117,32 @@ def numbers(groups: Iterable[list[Batch]]) -> list[int]:
 
 def numbers_left(folder: Path) -> list[int]:
     return numbers(left_behind(folder))
+
+
+def test_a_file_that_cannot_be_read_or_removed_keeps_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [spooled(tmp_path, 1, process="a:1:2:1"), spooled(tmp_path, 2, process="b:1:2:1")]
+    spooled(tmp_path, 3, process="c:1:2:1")
+    unread = broken[0].stat().st_ino
+    read, unlink = os.pread, Path.unlink
+
+    def pread(descriptor: int, length: int, position: int) -> bytes:
+        if os.fstat(descriptor).st_ino == unread:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(descriptor, length, position)
+
+    def remove(path: Path, missing_ok: bool = False) -> None:
+        if path in broken:
+            raise OSError(errno.EPERM, "Operation not permitted", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(os, "pread", pread)
+    monkeypatch.setattr(Path, "unlink", remove)
+    assert numbers_left(tmp_path) == [2, 3]
+    assert sorted(tmp_path.iterdir()) == broken
+    monkeypatch.undo()
+    assert numbers_left(tmp_path) == [1, 2]
 
 
 @settings(max_examples=50)

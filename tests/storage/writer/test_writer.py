@@ -1,5 +1,6 @@
 """Nothing lost: what was recorded is in the database, or waits in the spool, whatever happens."""
 
+import errno
 import logging
 import os
 import signal
@@ -86,6 +87,35 @@ def test_what_a_locked_database_cannot_take_waits_in_the_spool_and_comes_in_orde
     assert waiting(spool_folder(db_path)) == (0, 0)
     (loss,) = drop_counts(database, since=0)
     assert (loss.metric, loss.label) == ("tracebot.write_failed", "locked")
+
+
+def test_an_error_of_the_disk_at_the_spool_passes_as_one_of_the_database_does(
+    db_path: Path,
+    lock: SharedDatabase,
+    database: SharedDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = threading.Event()
+    unlink = Path.unlink
+
+    def fail_once(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".spool" and not failed.is_set():
+            failed.set()
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", fail_once)
+    with Observability.open(db_path, platform="cli", busy_timeout_ms=10) as observability:
+        with observability.span("before"):
+            pass
+        assert until(lambda: waiting(spool_folder(db_path))[0] == 1)
+        lock.rollback()
+        assert failed.wait(WITHIN_S)
+        assert until(lambda: waiting(spool_folder(db_path)) == (0, 0))
+        with observability.span("after"):
+            pass
+        assert observability.flush(WITHIN_S)
+    assert names(database) == ["before", "after"]
 
 
 def test_a_database_locked_at_the_start_refuses_nobody(db_path: Path) -> None:
