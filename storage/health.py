@@ -18,11 +18,11 @@ from storage.recovery.replacement import Recovery, recoveries
 from storage.store.erasure_log import erasure_log, last_change
 from storage.store.facts import facts_waiting
 from storage.store.search_index import has_index, queued
+from storage.store.spool_files import spool_folder, waiting
 from storage.upkeep.journal import CONNECTION, MOVE, JournalEntry, entries, last_entry
 from storage.upkeep.litestream import Replication, replication
 from storage.upkeep.retention import old_copies
 from storage.writer.dropped import CUT, DROPPED, RATE_LIMITED, REFUSED, WRITE_FAILED, drop_counts
-from storage.writer.spool import spool_folder, waiting
 
 LOSSES_NS = 24 * 3_600 * 1_000_000_000
 """How far back dropped spans, failed writes and refused requests are counted."""

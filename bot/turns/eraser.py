@@ -11,11 +11,11 @@ from storage import Observability
 from storage.model.erasure import Erasure
 from storage.recovery.known_backups import known_backups
 from storage.store.erasure_log import append, erasure_log
+from storage.store.spool_files import spool_folder, waiting
 from storage.upkeep.erasure import Erased, apply_pending, empty_log, erase, replace_text
 from storage.upkeep.litestream import litestream_folder, replication
 from storage.upkeep.retention import old_copies
 from storage.writer.delivery import adopt
-from storage.writer.spool import spool_folder, waiting
 
 RETRY_S = 2.0
 """How long after a failure the database is tried again."""

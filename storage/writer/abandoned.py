@@ -14,7 +14,7 @@ from storage.database.transactions import transaction
 from storage.model.batch import Batch
 from storage.model.span import span_of
 from storage.store.batch import store_spans
-from storage.writer.spool import has_waiting, spool_folder
+from storage.store.spool_files import has_waiting, spool_folder
 
 RECEIVED_NS = 24 * 3_600 * 1_000_000_000
 """How long the end of a received span is waited for, in nanoseconds."""

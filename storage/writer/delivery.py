@@ -29,10 +29,11 @@ from storage.errors import StorageError, TemporarilyUnavailable
 from storage.model.batch import Batch
 from storage.recovery.opening import prepare
 from storage.store.batch import store
+from storage.store.spool_files import spool_folder, waiting
 from storage.writer.abandoned import mark_abandoned
 from storage.writer.dropped import DropCounters
 from storage.writer.merging import Merging
-from storage.writer.spool import Spool, SpoolFull, left_behind, spool_folder, waiting
+from storage.writer.spool import Spool, SpoolFull, left_behind
 
 PATIENCE_S = 0.1
 """How long a batch waits for other writers, or for a migration, before it goes to the spool."""

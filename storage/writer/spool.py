@@ -24,6 +24,7 @@ from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
 from storage.store.batch import redacted_log, redacted_metric, redacted_score
 from storage.store.span_rows import span_rows
+from storage.store.spool_files import spool_file
 
 CAP_BYTES = 256_000_000
 """Of one writer's file. A full disk would harm more than tracebot."""
@@ -183,7 +184,7 @@ class Spool:
     """Keep the batches of one writer that the database could not take, oldest first."""
 
     def __init__(self, folder: Path, process: str, *, cap: int = CAP_BYTES) -> None:
-        self._path = folder / f"{file_name(process)}.spool"
+        self._path = spool_file(folder, process)
         self._cap = cap
         self._file: SpoolFile | None = None
 
@@ -219,14 +220,6 @@ class Spool:
             self._file = None
 
 
-def spool_folder(database_path: Path) -> Path:
-    return database_path.with_name(f"{database_path.name}.spool")
-
-
-def file_name(process: str) -> str:
-    return process.replace("/", "_")
-
-
 def left_behind(folder: Path) -> Iterator[list[Batch]]:
     """Yield the batches of ended writers; see `SpoolFile.groups`.
 
@@ -242,22 +235,6 @@ def left_behind(folder: Path) -> Iterator[list[Batch]]:
             logger.warning("An ended process left %s, which has to wait: %s", path, error)
         finally:
             file.close()
-
-
-def has_waiting(folder: Path, process: str) -> bool:
-    """Return True if batches of the writer `process` are spooled."""
-    return (folder / f"{file_name(process)}.spool").exists()
-
-
-def waiting(folder: Path) -> tuple[int, int]:
-    """Return how many spool files there are, and their total size in bytes."""
-    sizes = []
-    for path in folder.glob("*.spool"):
-        try:
-            sizes.append(path.stat().st_size)
-        except FileNotFoundError:  # Replayed just now.
-            continue
-    return len(sizes), sum(sizes)
 
 
 def encode(batch: Batch) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 
 from storage.database.connect import connect
 from storage.database.models import SpanRow
-from storage.writer.spool import spool_folder, waiting
+from storage.store.spool_files import spool_folder, waiting
 from tests.support.guests import environment, guests_python, run
 
 OURS = """

@@ -23,8 +23,8 @@ from storage.database.connect import connect
 from storage.database.models import FactRow, RollupRow, SpanRow
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
+from storage.store.spool_files import spool_folder, waiting
 from storage.upkeep.checkpoint import checkpoint
-from storage.writer.spool import spool_folder, waiting
 from tests.support.paths import ROOT
 
 SOUND = {"lost": 0, "doubled": 0, "miscounted": 0, "integrity": "ok", "spooled": 0}

@@ -17,7 +17,7 @@ from storage.database.base import Database
 from storage.database.connect import locate
 from storage.recovery.moving import Beginning, Moved, begin_move, move
 from storage.recovery.opening import prepare
-from storage.writer.spool import spool_folder, waiting
+from storage.store.spool_files import spool_folder, waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,9 @@ from storage.model.span import Span
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
 from storage.store.batch import store
+from storage.store.spool_files import spool_folder
 from storage.writer import delivery
-from storage.writer.spool import Spool, spool_folder
+from storage.writer.spool import Spool
 from tests.support.conversations import StartBot, eventually
 from tests.support.factories import NOW, TEAM, FixedSight
 

@@ -10,7 +10,8 @@ from storage.model.erasure import Erasure
 from storage.recovery.backup import backup, restore
 from storage.recovery.opening import open_database
 from storage.store.erasure_log import append, erasure_log
-from storage.writer.spool import SpoolFile, spool_folder
+from storage.store.spool_files import spool_folder
+from storage.writer.spool import SpoolFile
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 

@@ -16,7 +16,7 @@ from storage.database.connect import connect
 from storage.database.models import LogRow, MetricRow, SpanRow
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
-from storage.writer.spool import spool_folder
+from storage.store.spool_files import spool_folder
 from tests.support.anything import VERBS, Odd, OddError, call_something
 
 CALLS = 30

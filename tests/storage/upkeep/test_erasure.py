@@ -28,10 +28,10 @@ from storage.recovery.opening import open_database
 from storage.recovery.salvage import salvage
 from storage.store.erasure_log import append, erasure_log
 from storage.store.scores import scores_of
+from storage.store.spool_files import spool_folder
 from storage.upkeep.erasure import apply_pending, empty_log, erase, replace_text
 from storage.upkeep.retention import apply_retention
 from storage.writer.delivery import adopt
-from storage.writer.spool import spool_folder
 from tests.support.planted import MARK, where
 
 PLACE = {"team": "T1", "channel": "C1", "audience": "T1"}

@@ -14,7 +14,7 @@ from storage import Observability
 from storage.database.models import SpanRow
 from storage.database.transactions import transaction
 from storage.recovery.opening import open_database
-from storage.writer.spool import spool_folder, waiting
+from storage.store.spool_files import spool_folder, waiting
 from tests.support.process_faults import SOUND, run
 
 

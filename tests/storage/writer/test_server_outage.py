@@ -18,7 +18,7 @@ from storage.database.server_locks import MOST_LOCKS
 from storage.database.transactions import transaction
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
-from storage.writer.spool import spool_folder, waiting
+from storage.store.spool_files import spool_folder, waiting
 from tests.support.conversations import eventually
 from tests.support.postgres import FULL_DISK, SLOW, Cable
 

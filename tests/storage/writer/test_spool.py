@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
+from storage.store.spool_files import has_waiting, waiting
 from storage.writer.spool import (
     GROUP,
     HEADER,
@@ -26,9 +27,7 @@ from storage.writer.spool import (
     SpoolFull,
     decode,
     encode,
-    has_waiting,
     left_behind,
-    waiting,
 )
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)

@@ -27,12 +27,13 @@ from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
 from storage.store.batch import store
 from storage.store.facts import merge_facts
+from storage.store.spool_files import spool_folder, waiting
 from storage.tracing.tracer import Tracer
 from storage.writer import delivery, merging
 from storage.writer.abandoned import mark_abandoned
 from storage.writer.delivery import adopt
 from storage.writer.dropped import drop_counts
-from storage.writer.spool import Spool, spool_folder, waiting
+from storage.writer.spool import Spool
 from storage.writer.writer import Writer, writer_for
 from tests.support.recorded_names import WITHIN_S, names, run, until
 
@@ -159,7 +160,7 @@ def test_a_later_process_stores_what_a_killed_one_left_in_the_spool(
     script = (
         "import os, signal, sys, time\n"
         "from storage import Observability\n"
-        "from storage.writer.spool import spool_folder, waiting\n"
+        "from storage.store.spool_files import spool_folder, waiting\n"
         "from pathlib import Path\n"
         "observability = Observability.open(sys.argv[1], platform='cli', busy_timeout_ms=10)\n"
         "with observability.span('left behind'): pass\n"
@@ -199,7 +200,7 @@ DIE_WITH_A_SPOOL = (
     "from pathlib import Path\n"
     "from storage import Observability\n"
     "from storage.database.connect import connect\n"
-    "from storage.writer.spool import spool_folder, waiting\n"
+    "from storage.store.spool_files import spool_folder, waiting\n"
     "path = Path(sys.argv[1])\n"
     "observability = Observability.open(path, platform='cli', busy_timeout_ms=10)\n"
     "ends, stays = observability.start_span('ends'), observability.start_span('stays')\n"
