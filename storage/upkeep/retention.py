@@ -15,6 +15,7 @@ from typing import Any
 from peewee import fn
 
 from storage.coordination.heartbeats import dead_processes
+from storage.coordination.process_identity import is_local
 from storage.database.base import Database
 from storage.database.models import (
     AgentSessionRow,
@@ -33,6 +34,7 @@ from storage.database.transactions import transaction
 from storage.model.retention import Retention
 from storage.store.erasing import remove_files
 from storage.store.search_index import purge
+from storage.store.spool_files import has_waiting, spool_folder
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import JournalEntry, add_entry
 
@@ -238,20 +240,41 @@ def _remove_expired(database: Database, retention: Retention, *, now: int) -> No
     ages = [now - retention.older_than_ns] if retention.older_than_ns is not None else []
     before = max([*ages, oldest] if retention.max_bytes is not None else ages)
     long_ago = min(before, now - LEASES_NS)
-    started = ProcessRow.select(ProcessRow.process).where(ProcessRow.started_at < long_ago)
-    dead = dead_processes(database, [name for (name,) in started.tuples().execute(database)])
+    year_ago = now - REMOVED_TRACES_NS
+    finished = _finished_writers(database, before=long_ago, year_ago=year_ago)
     with transaction(database):
         for table in (LogRow, MetricRow):
             table.delete().where(table.recorded_at < before).execute(database)
         LeaseRow.delete().where(LeaseRow.claimed_at < long_ago).execute(database)
-        ProcessRow.delete().where(ProcessRow.process.in_(dead)).execute(database)
+        ProcessRow.delete().where(ProcessRow.process.in_(finished)).execute(database)
         # A score may come before its trace, or for a trace that is removed already.
         ScoreRow.delete().where(
             ScoreRow.recorded_at < before,
             ScoreRow.trace_id.not_in(TraceRow.select(TraceRow.trace_id)),
         ).execute(database)
-        year_ago = now - REMOVED_TRACES_NS
         RemovedTraceRow.delete().where(RemovedTraceRow.removed_at < year_ago).execute(database)
+
+
+def _finished_writers(database: Database, *, before: int, year_ago: int) -> set[str]:
+    """Return the writers that have ended and of which no batch waits to be stored.
+
+    Of a spool, the number in a writer's row tells what is stored already. Another machine that uses
+    the same server may still have one; after a year its traces could have been removed meanwhile.
+    """
+    query = ProcessRow.select(ProcessRow.process, ProcessRow.started_at)
+    rows = query.where(ProcessRow.started_at < before).tuples().execute(database)
+    names = [
+        name
+        for name, started_at in rows
+        if started_at < year_ago or not database.on_server or is_local(name)
+    ]
+    folder = spool_folder(database.path)
+    # Parts of a batch are stored under names of their own.
+    return {
+        name
+        for name in dead_processes(database, names)
+        if not has_waiting(folder, name.partition("#")[0])
+    }
 
 
 def old_copies(database: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,24 @@ from reports.commands.parser import build_parser, parse
 from reports.units import parse_retention
 from reports.views.messages import MessageView
 from storage import Observability
+from storage.coordination.heartbeats import Heartbeat, put_heartbeat
+from storage.coordination.process_identity import os_process, this_process
 from storage.database.connect import connect
+from storage.database.models import ProcessRow
 from storage.database.transactions import transaction
+from storage.model.batch import Batch
 from storage.model.retention import Retention
+from storage.model.span import Span
+from storage.model.trace_context import new_trace_id
 from storage.queries.statistics import statistics
 from storage.queries.traces import recent_traces, trace_spans
+from storage.store.batch import store
+from storage.store.spool_files import spool_folder
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import last_entry
 from storage.upkeep.retention import Removal, apply_retention, planned
+from storage.writer.delivery import adopt
+from storage.writer.spool import Spool
 from tests.support.factories import GENERAL, SECRET, TEAM
 
 DAY = 24 * 3_600 * 1_000_000_000
@@ -204,6 +215,59 @@ def test_old_leases_and_names_of_dead_processes_are_removed(observability: Obser
     assert database.execute_sql("SELECT count(*) FROM claims").fetchone()[0] == 0
     names = database.execute_sql("SELECT process FROM processes").fetchall()
     assert len(names) == 1 and not names[0][0].endswith(":1:1:1")
+
+
+def spooled(database: Database, process: str, *spans: Span) -> list[Batch]:
+    """Spool spans, one a batch, as a process does that then ends."""
+    batches = [Batch(process, number, spans=[span]) for number, span in enumerate(spans, 1)]
+    spool = Spool(spool_folder(database.path), process)
+    for batch in batches:
+        spool.append(batch)
+    spool.close()
+    return batches
+
+
+def run(number: int, at: int) -> Span:
+    span = Span(new_trace_id(at), f"{number:016x}", "run", started_at=at, ended_at=at + 1)
+    return replace(span, duration_ns=1, status="ok", input_tokens=10, platform="cli")
+
+
+def test_what_a_dead_process_left_in_its_spool_is_counted_once_after_retention(
+    any_database: Database,
+) -> None:
+    host, _, identity = this_process().split(":")
+    dead, now = f"{host}:{2**22 + 1}:{identity}:1", time.time_ns()
+    batches = spooled(any_database, dead, *(run(number, now) for number in range(1, 6)))
+    store(any_database, *batches[:3])  # It was killed while it replayed them.
+    ProcessRow.update(started_at=now - 40 * DAY).execute(any_database)
+    apply_retention(any_database, MONTH, now=now)
+    adopt(any_database)
+    total = statistics(any_database, since=now - DAY, until=now + DAY).total
+    assert (total.traces, total.input_tokens) == (5, 50)
+    # With its spool gone, nobody needs its name any more.
+    apply_retention(any_database, MONTH, now=now)
+    names = ProcessRow.select(ProcessRow.process).where(ProcessRow.process == dead)
+    assert not names.exists(any_database)
+
+
+def test_how_far_a_writer_of_another_machine_got_is_known_for_a_year(
+    any_database: Database,
+) -> None:
+    there, now = "elsewhere:1:1-boot-namespace-abcd:1", time.time_ns()
+    stopped = Heartbeat(
+        process=os_process(there),
+        team="T1",
+        version="1.0",
+        mode="socket",
+        state="stopped",
+        problem="",
+    )
+    put_heartbeat(any_database, stopped)
+    store(any_database, Batch(there, 1))
+    for days, known in ((40, any_database.on_server), (366, False)):
+        ProcessRow.update(started_at=now - days * DAY).execute(any_database)
+        apply_retention(any_database, MONTH, now=now)
+        assert ProcessRow.select().exists(any_database) == known
 
 
 def aged(path: Path, *, day: int) -> Path:
