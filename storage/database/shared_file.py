@@ -160,11 +160,11 @@ class SharedDatabase(SqliteDatabase, Database):
         self, sql: str, rows: Sequence[Sequence[Any]], *, stored: Container[Any] | None = None
     ) -> None:
         with translate_errors:
-            self.connection().cursor().executemany(sql, rows)
+            self.cursor().executemany(sql, rows)
 
     def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
         with translate_errors:
-            cursor = self.connection().cursor()
+            cursor = self.cursor()
             cursor.execute(sql, values)
             rows: list[Any] = cursor.fetchall()
         return rows

@@ -4,7 +4,9 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peewee import Database
@@ -13,6 +15,7 @@ from storage.database.connect import connect, database_path
 from storage.database.filesystem import refuse_network_file_system
 from storage.database.lock_files import locked
 from storage.database.migrations import HERE, migrate
+from storage.database.new_file import set_aside
 from storage.database.shared_file import SharedDatabase
 from storage.errors import (
     BadDatabaseURL,
@@ -48,6 +51,31 @@ def test_connecting_and_reading_write_nothing(database: SharedDatabase) -> None:
     assert log_size(database.path) == 0
     writer.close()
     reader.close()
+
+
+ONE = "SELECT count(*) FROM processes WHERE process {}"
+
+WAYS: Mapping[str, Callable[[SharedDatabase], list[Any]]] = {
+    "query": lambda database: database.execute_sql(ONE.format("> ''")).fetchall(),
+    "statement": lambda database: database.fetch(ONE.format("> ''"), []),
+    "look-up": lambda database: database.look_up(
+        ONE.format("{is_one}"), [["new"]], types=("text",), at_a_time=2
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_read_notices_that_the_file_was_replaced(tmp_path: Path, way: str) -> None:
+    path, other = tmp_path / "t.db", tmp_path / "other.db"
+    database, replacement = open_database(path), open_database(other)
+    assert isinstance(database, SharedDatabase)
+    replacement.execute_sql("INSERT INTO processes VALUES ('new', 1, 1)")
+    replacement.close()
+    assert WAYS[way](database) == [(0,)]
+    set_aside(path, word="old")
+    other.rename(path)
+    assert WAYS[way](database) == [(1,)]
+    database.close()
 
 
 def test_a_new_database_and_its_folder_are_private(tmp_path: Path) -> None:
