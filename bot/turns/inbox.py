@@ -152,10 +152,11 @@ class Inbox:
 
     def _run(self, turn: Turn, claim: str) -> bool:
         """Run a turn; return False if another process still runs one of its thread."""
-        standing, trace = self._standing(turn, claim), turn.root.trace_id
-        if standing is Standing.WAITS:
-            return False
+        trace = turn.root.trace_id
         try:
+            standing = self._standing(turn, claim)
+            if standing is Standing.WAITS:
+                return False
             current = self._handler.as_it_is_now(turn) if standing is Standing.CHANGED else turn
             if current is not None:
                 self._handler.run(current, claimed=standing is not Standing.ELSEWHERE)
@@ -163,8 +164,7 @@ class Inbox:
             logger.error("A turn ended early in trace %s: %s", trace, error_code(error))
         except Exception:
             logger.exception("A turn failed in trace %s", trace)
-        finally:
-            self._lanes.end(trace)
+        self._lanes.end(trace)
         return True
 
     def _standing(self, turn: Turn, claim: str) -> Standing:

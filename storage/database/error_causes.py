@@ -103,30 +103,39 @@ class ConnectionLost(OperationalError):
     """There is no connection to the server, or none is free."""
 
 
+class CannotOpen(OperationalError):
+    """A query had to open the file of the database first, which failed."""
+
+
 def cause_of(error: BaseException) -> str:
     """Return why the database failed: one of `KNOWN`, or the name of the exception's class.
 
     One of our own errors is classified by the error that it was raised from.
     """
-    if isinstance(error, StorageError) and error.__cause__ is not None:
-        return cause_of(error.__cause__)
+    source = _source(error)
+    if isinstance(source, (StorageError, CannotOpen)) and source.__cause__ is not None:
+        return cause_of(source.__cause__)
     if isinstance(error, TemporarilyUnavailable):
         return LOCKED
     if isinstance(error, OSError) and error.errno in ERRNOS:
         return ERRNOS[error.errno]
     code = _CODE.search(str(error))
-    known = CAUSES.get(int(code[1])) if code else _cause_on_server(error)
+    known = CAUSES.get(int(code[1])) if code else _cause_on_server(source)
     return known or type(error).__name__
 
 
-def _cause_on_server(error: BaseException) -> str | None:
-    """Return the cause of an error of psycopg, which Peewee's errors have as `orig`.
+def _source(error: BaseException) -> Any:
+    """Return the error that one of Peewee's stands for, which has it as `orig`."""
+    while isinstance(error, PeeweeException) and hasattr(error, "orig"):
+        error = error.orig
+    return error
+
+
+def _cause_on_server(source: Any) -> str | None:
+    """Return the cause of an error of psycopg.
 
     psycopg is not imported for it: without a server there is none of its errors.
     """
-    source: Any = error
-    while isinstance(source, PeeweeException) and hasattr(source, "orig"):
-        source = source.orig
     if isinstance(source, ConnectionLost):
         return UNREACHABLE
     if not hasattr(source, "sqlstate"):

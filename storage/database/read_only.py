@@ -55,6 +55,10 @@ class ReadOnlyDatabase(SharedDatabase):
             "can write."
         )
 
+    @contextmanager
+    def _as_error_of_a_query(self) -> Iterator[None]:
+        yield  # Whoever reads is shown the errors themselves.
+
     def _lock_opening(self) -> AbstractContextManager[None]:
         return locked_if_present(opening(self.path))
 

@@ -28,7 +28,7 @@ import peewee
 
 from storage.database.base import Database
 from storage.database.driver import translate_errors
-from storage.database.error_causes import LOCKED, TRANSIENT, cause_of
+from storage.database.error_causes import LOCKED, TRANSIENT, CannotOpen, cause_of
 from storage.database.file_check import (
     APPLICATION_ID,
     address,
@@ -43,7 +43,7 @@ from storage.database.lock_files import locked
 from storage.database.migrations import migrate
 from storage.database.new_file import create_private
 from storage.database.private_file import open_private
-from storage.errors import DatabaseUnavailable, TemporarilyUnavailable
+from storage.errors import DatabaseUnavailable, StorageError, TemporarilyUnavailable
 
 STEPS = 10_000
 """Steps of SQLite's virtual machine between two looks at the clock: about a millisecond."""
@@ -255,11 +255,12 @@ class SharedDatabase(SqliteDatabase, Database):
         """Connect this thread to the file that is at the path now."""
         if reuse_if_open and not self.is_closed():
             return False
-        self._refuse_other_files()
-        with self._lock_opening():
-            self._opened.file = file_at(self.path)  # Also known if it cannot be opened.
-            connected = super().connect(reuse_if_open)
-            self._opened.file = file_at(self.path)  # SQLite may just have created it.
+        with self._as_error_of_a_query():
+            self._refuse_other_files()
+            with self._lock_opening():
+                self._opened.file = file_at(self.path)  # Also known if it cannot be opened.
+                connected = super().connect(reuse_if_open)
+                self._opened.file = file_at(self.path)  # SQLite may just have created it.
         self._ready = self._ready or self.file
         return connected
 
@@ -296,6 +297,19 @@ class SharedDatabase(SqliteDatabase, Database):
         if not migrating(self.path).exists():
             os.close(open_private(migrating(self.path), os.O_RDONLY))
 
+    @contextmanager
+    def _as_error_of_a_query(self) -> Iterator[None]:
+        """Raise what keeps the file from being opened as `CannotOpen`, unless `create` opens it.
+
+        Each thread opens the file with a query, and whoever runs one expects Peewee's errors alone.
+        """
+        try:
+            yield
+        except (OSError, StorageError) as error:
+            if self._opened.creating:
+                raise
+            raise CannotOpen(str(error)) from error
+
     def _lock_opening(self) -> AbstractContextManager[None]:
         return locked(opening(self.path), shared=True)
 
@@ -320,7 +334,8 @@ class SharedDatabase(SqliteDatabase, Database):
             return
         if not self.is_closed():
             self.close()
-        self.create()
+        with self._as_error_of_a_query():
+            self.create()
 
 
 def file_at(path: Path) -> File | None:

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 import pytest
 from slack_sdk import WebClient
 
+from bot.concurrency.lanes import Lanes
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack.attachments import FileDownloads
 from bot.slack.threads import ThreadReader
@@ -78,6 +79,23 @@ def test_a_fault_in_the_decision_is_told_to_those_who_mention_the_bot(
     (reply,) = [each for each in sandbox.thread(general, root.ts) if each.bot_id]
     assert reply.ts > mention.ts
     assert sandbox.reactions(general, other.ts) == {}
+
+
+def test_a_message_whose_turn_cannot_begin_keeps_no_other_from_its_answer(
+    sandbox: Sandbox,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    start_bot()
+    with monkeypatch.context() as patch:
+        patch.setattr(Lanes, "begin", breaks)
+        first = sandbox.post(alice, general, f"{sandbox.mention} one")
+        eventually(lambda: "A turn failed in trace" in caplog.text)
+    sandbox.post(alice, general, f"{sandbox.mention} two", thread_ts=first.ts)
+    sandbox.wait_for_reply(general, first.ts, containing="two")
 
 
 def test_no_fault_in_reacting_stops_an_answer(

@@ -1,12 +1,19 @@
 """Turns, seen from Slack and from the database: the real app, over the sandbox's sockets."""
 
+import errno
+import os
+import sqlite3
 import sys
+from contextlib import closing
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from bot.sandbox import Channel, Sandbox, User
 from bot.slack import reactions
 from storage import Observability
+from storage.database import lock_files
 from storage.queries.lookups import message_traces
 from storage.queries.traces import TraceSummary, recent_traces, trace_spans
 from storage.store.scores import scores_of
@@ -468,6 +475,51 @@ def test_the_bot_answers_when_its_database_is_gone(
         observability.database.execute_sql(f"DROP TABLE {table}")
     question = sandbox.post(alice, general, f"{sandbox.mention} still there?")
     sandbox.wait_for_reply(general, question.ts, containing="still there?")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EMFILE])
+@pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
+def test_the_bot_answers_when_its_database_cannot_be_opened(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    def refuse(path: Path, flags: int) -> NoReturn:
+        raise OSError(number, os.strerror(number), str(path))
+
+    start_bot()
+    observability.flush()
+    monkeypatch.setattr(lock_files, "open_private", refuse)
+    question = sandbox.post(alice, general, f"{sandbox.mention} still there?")
+    sandbox.wait_for_reply(general, question.ts, containing="still there?")
+    sandbox.wait_for_reaction(general, question.ts, reactions.DONE)
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("db_path")
+def test_the_bot_answers_when_another_file_is_at_the_place_of_its_database(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    start_bot()
+    observability.flush()
+    path, ours, theirs = observability.database.path, tmp_path / "ours", tmp_path / "theirs"
+    with closing(sqlite3.connect(theirs)) as other:
+        other.execute("CREATE TABLE notes (text)")
+    os.rename(path, ours)
+    os.rename(theirs, path)
+    question = sandbox.post(alice, general, f"{sandbox.mention} still there?")
+    sandbox.wait_for_reply(general, question.ts, containing="still there?")
+    sandbox.wait_for_reaction(general, question.ts, reactions.DONE)
+    os.rename(ours, path)
 
 
 def test_a_reaction_that_slack_refuses_does_not_stop_the_answer(

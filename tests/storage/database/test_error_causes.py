@@ -1,8 +1,11 @@
 """Classify the errors that the libraries really raise."""
 
 import errno
+import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import cysqlite
@@ -10,17 +13,19 @@ import peewee
 import psycopg
 import pytest
 
+from storage.database import lock_files
 from storage.database.connect import connect
 from storage.database.error_causes import (
     DAMAGED,
     DISK_FULL,
+    IO_ERROR,
     LOCKED,
     READ_ONLY,
     UNREACHABLE,
     cause_of,
 )
 from storage.database.shared_file import SharedDatabase
-from storage.errors import QueryTimeout, TemporarilyUnavailable
+from storage.errors import NotOurDatabase, QueryTimeout, TemporarilyUnavailable
 from storage.recovery.opening import open_database
 
 pytestmark = pytest.mark.usefixtures("db_path")  # Of a file, also with `--postgres`.
@@ -120,6 +125,39 @@ def test_an_error_of_ours_has_the_cause_that_it_was_raised_from() -> None:
     assert cause_of(unavailable) == LOCKED
     unavailable.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert cause_of(unavailable) == DISK_FULL
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [(errno.EROFS, "OSError"), (errno.ENOSPC, DISK_FULL), (errno.EIO, IO_ERROR)],
+)
+def test_a_query_that_cannot_open_the_file_fails_with_an_error_of_peewee(
+    database: SharedDatabase, monkeypatch: pytest.MonkeyPatch, number: int, cause: str
+) -> None:
+    def refuse(path: Path, flags: int) -> int:
+        raise OSError(number, "said the system", str(path))
+
+    monkeypatch.setattr(lock_files, "open_private", refuse)
+    database.close()
+    with pytest.raises(peewee.OperationalError, match="said the system") as query:
+        database.execute_sql("SELECT 1")
+    with pytest.raises(peewee.OperationalError, match="said the system") as transaction:
+        database.begin_writing(patience=0.0)
+    assert {cause_of(query.value), cause_of(transaction.value)} == {cause}
+
+
+def test_a_query_on_a_file_of_others_fails_with_an_error_of_peewee(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "theirs")) as theirs:
+        theirs.execute("CREATE TABLE notes (text)")
+    os.replace(tmp_path / "theirs", database.path)
+    error = error_of(database, "SELECT 1")
+    assert isinstance(error, peewee.OperationalError)
+    assert "is a SQLite database of another program" in str(error)
+    assert cause_of(error) == "NotOurDatabase"
+    with pytest.raises(NotOurDatabase):
+        database.create()
 
 
 def test_a_server_that_does_not_answer_in_time_is_unreachable() -> None:
