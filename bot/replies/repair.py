@@ -129,6 +129,17 @@ class ReplyRepair:
 
     def _end(self, reply: UnfinishedReply, *, now: int) -> None:
         if reply.begun_at < now - LONGEST_NS:
+            self._give_up(reply)
+            return
+        self._deliver(reply)
+        if reply.ending != ():
+            what = f"reply of {reply.agent}" if reply.agent != TURN else "turn"
+            logger.info("The %s in trace %s is ended.", what, reply.trace_id)
+        self._unfinished.ended(reply, now=now)
+
+    def _give_up(self, reply: UnfinishedReply) -> None:
+        # What is only to be deleted or watched lies beside a reply that has long had its mark.
+        if reply.ending != ():
             logger.warning(
                 "The reply of %s in %s is given up: Slack did not take it for a day. Its trace is "
                 "%s.",
@@ -138,13 +149,7 @@ class ReplyRepair:
             )
             if reply.agent != TURN:
                 self._mark(reply, FAILED)
-            self._unfinished.done(reply.id)
-            return
-        self._deliver(reply)
-        if reply.ending != ():
-            what = f"reply of {reply.agent}" if reply.agent != TURN else "turn"
-            logger.info("The %s in trace %s is ended.", what, reply.trace_id)
-        self._unfinished.ended(reply, now=now)
+        self._unfinished.done(reply.id)
 
     def _deliver(self, reply: UnfinishedReply) -> None:
         if reply.agent == TURN and (reply.ending == () or self._is_settled(reply)):
@@ -219,9 +224,9 @@ class ReplyRepair:
                 channel_id=reply.channel, thread_ts=reply.thread_ts, status="active"
             )
         except SLACK_ERRORS as error:
-            # The next run finds that everything else is done. A process that is gone does not tell
-            # if it had set the session at all: an app that is not an agent has none.
-            if reply.ending == () or retry_after(error) is not None or in_doubt(error):
+            # The next run finds that everything else is done. An app that is not an agent has no
+            # sessions: Slack would refuse that each minute.
+            if retry_after(error) is not None or in_doubt(error):
                 raise
 
     def _read(self, reply: UnfinishedReply) -> list[Mapping[str, Any]] | None:

@@ -425,6 +425,50 @@ def test_a_reply_is_given_up_after_a_day(
     eventually(lambda: left_replies(observability) == [])
 
 
+def test_an_answer_keeps_its_mark_if_what_lay_beside_it_is_given_up(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    sandbox.faults.lose_answer("chat.startStream")
+    question = ask()
+    sandbox.wait_for_call("chat.startStream")
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    finished(observability, general, question.ts)
+    bot.unfinished.close()
+    assert left_replies(observability) != []
+    after_a_weekend = start_bot(roster_of(Scripted()))
+    after_a_weekend.scheduler.tick(now=time.time_ns() + 2 * repair.LONGEST_NS)
+    eventually(lambda: left_replies(observability) == [])
+    assert set(sandbox.reactions(general, question.ts)) == {"white_check_mark"}
+
+
+def test_a_reply_of_an_app_that_has_no_sessions_is_not_watched_for_ever(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    sandbox.faults.error("agents.sessions.setStatus", "not_allowed", times=1_000_000)
+    sandbox.faults.lose_answer("chat.postMessage")
+    question = ask()
+    sandbox.wait_for_call("chat.postMessage")
+    agent.end("whole")
+    sandbox.wait_for_reaction(general, question.ts, "white_check_mark")
+    finished(observability, general, question.ts)
+    eventually(lambda: left_replies(observability) != [])
+    eventually(lambda: all_ended(observability, bot))
+    assert [each.text for each in sandbox.thread(general, question.ts)[1:]] == ["whole"]
+
+
 FAULTY = (
     *("chat.startStream", "chat.appendStream", "chat.stopStream", "chat.postMessage"),
     *("chat.update", "chat.delete", "conversations.replies", "agents.sessions.setStatus"),
