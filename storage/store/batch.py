@@ -21,6 +21,7 @@ from storage.model.text import as_key
 from storage.store import issues
 from storage.store.deduplication import unseen
 from storage.store.facts import add_facts
+from storage.store.late_ends import marked_as_abandoned, subtract
 from storage.store.private_channels import keep_private
 from storage.store.rollups import additions
 from storage.store.search_index import purge
@@ -123,6 +124,7 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
     if spans is not batch.spans:  # Some were received.
         with_agent = {each for each, trace in stored.items() if trace.agent is not None}
         by_entry = {each for each, trace in stored.items() if trace.counted}
+    marked = marked_as_abandoned(database, spans, stored, resumed=resumed)
     usage = count_usage(database, spans, reporting, resumed=resumed, with_agent=with_agent)
     with (
         recounted(database, rated_traces(database, spans)),
@@ -130,6 +132,8 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
     ):
         SPANS.execute_many(database, rows, stored=stored)
         summarise(database, usage, stored, resumed=resumed)
+    if marked:
+        subtract(database, marked)
     ended = (span for span in usage.spans if span.status != "running")
     add_facts(database, additions(ended, usage.corrected, agents=usage.agents, by_entry=by_entry))
 
@@ -186,8 +190,11 @@ def _upsert_span(database: Database) -> str:
         update={name: getattr(EXCLUDED, name) for name in SPAN_FIELDS if name not in key},
         # A row of an ended span stays: one that comes again, or late, changes nothing. Only our own
         # span replaces what others sent under its id before it was stored: those have no process.
+        # And its end replaces the mark of `storage.writer.abandoned`.
         where=SQL(
-            "spans.status = 'running' OR (spans.process IS NULL AND excluded.process IS NOT NULL)"
+            "spans.status = 'running' OR (spans.process IS NULL AND excluded.process IS NOT NULL) "
+            "OR (spans.status = 'abandoned' AND spans.process = excluded.process "
+            "AND excluded.status <> 'running')"
         ),
     )
     return compiled(upsert, database)

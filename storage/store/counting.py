@@ -45,6 +45,7 @@ class Node:
     started_at: int
     ended_at: int
     running: bool
+    abandoned: bool
     process: str | None
     """The writer that recorded it; None if another process sent it."""
     agent: str | None
@@ -79,6 +80,7 @@ def node_of(span: Span) -> Node:
         span.started_at,
         span.ended_at or span.started_at,
         span.status == "running",
+        span.status == "abandoned",
         span.process,
         span.agent,
     )

@@ -156,8 +156,7 @@ def _changes(
     sources: dict[str, Span] = {}
     for span in spans:
         there = new.get(span.span_id) or stored.get(span.span_id)
-        # As the statement that stores them decides.
-        if there is None or there.running or (there.process is None and span.process is not None):
+        if there is None or _gives_way(there, span):
             new[span.span_id], sources[span.span_id] = node_of(span), span
     apart = _are_apart(stored, new)
     together = {**stored, **new}
@@ -177,6 +176,14 @@ def _changes(
         if span_id in new or was != now:
             changes[span_id] = was, now
     return own, its_agents, changes
+
+
+def _gives_way(there: Node, span: Span) -> bool:
+    """Return True if the span replaces a stored one, as the statement that stores it decides."""
+    if there.running or span.process is None:
+        return there.running
+    is_its_end = there.abandoned and there.process == span.process and span.status != "running"
+    return there.process is None or is_its_end
 
 
 def _are_apart(stored: Nodes, new: Nodes) -> bool:
@@ -242,6 +249,7 @@ def _stored_nodes(database: Database, trace_id: str) -> dict[str, Node]:
             started_at,
             ended_at or started_at,
             status == "running",
+            status == "abandoned",
             process,
             agent,
         )
