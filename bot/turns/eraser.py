@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +48,12 @@ class Eraser:
 
     def __init__(self, observability: Observability) -> None:
         self._observability = observability
+        self._unlogged: list[Erasure] = []
+        """Erasures that are not in the log yet; nothing else knows of them."""
         self._edits: dict[Erasure, str] = {}
         """Edited messages whose new text is not stored yet."""
         self._lock = threading.Lock()
+        self._logging = threading.Lock()
         self._applying = threading.Lock()
         self._timer: threading.Timer | None = None
         self._closed = self._failing = False
@@ -57,12 +61,22 @@ class Eraser:
     def add(self, erasure: Erasure, *, text: str | None) -> None:
         """Erase from now on what is recorded of a message, in every process; *text* replaces it.
 
-        This needs no database. `apply` erases what is stored already.
+        This needs no database. `apply` erases what is stored already, and adds what a full disk
+        does not take now.
         """
-        append(erasure_log(self._observability.database.path), erasure)
-        if text is not None:
-            with self._lock:
+        with self._lock:
+            self._unlogged.append(erasure)
+            if text is not None:
                 self._edits[erasure] = text
+        with suppress(OSError):
+            self._log()
+
+    def _log(self) -> None:
+        """Add to the log what is not in it. Raises OSError."""
+        with self._logging:
+            while self._unlogged:
+                append(erasure_log(self._observability.database.path), self._unlogged[0])
+                del self._unlogged[0]
 
     def apply(self) -> None:
         """Erase what is stored; if the database cannot be written now, do it later."""
@@ -76,13 +90,14 @@ class Eraser:
         with self._lock:
             edits = dict(self._edits)
         try:
+            self._log()
             # The messages themselves may still be on their way to the database.
             stored = self._observability.flush(1.0)
             apply_pending(database)
             for edit, text in edits.items():
                 replace_text(database, edit, text)
             empty_log(database)
-        except PeeweeException as error:
+        except (PeeweeException, OSError) as error:
             if not self._failing:  # Once, not with every try.
                 logger.error(
                     "The stored text of an edited or deleted message stays until the database can "
@@ -101,11 +116,20 @@ class Eraser:
                 self._edits.pop(edit, None)
 
     def close(self) -> None:
-        """Try no more. The next start applies what is left."""
+        """Try no more. The next start applies what is left in the log."""
         with self._lock:
             self._closed = True
             if self._timer is not None:
                 self._timer.cancel()
+        try:
+            self._log()
+        except OSError as error:
+            logger.error(
+                "The stored text of %d edited or deleted messages stays, because the log of "
+                "erasures cannot be written: %s",
+                len(self._unlogged),
+                error,
+            )
 
     def _try_again(self) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ written even while the database is locked. It says who, whom and when, and holds
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable
@@ -36,8 +37,10 @@ def append(log: Path, erasure: Erasure) -> None:
     descriptor = open_private(log, os.O_APPEND | os.O_WRONLY)
     try:
         # One call: lines of several processes do not mix. The first newline ends a line that a
-        # power cut left torn.
-        os.write(descriptor, f"\n{line}\n".encode())
+        # power cut or a full disk left torn.
+        data = f"\n{line}\n".encode()
+        if os.write(descriptor, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

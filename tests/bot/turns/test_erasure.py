@@ -1,8 +1,11 @@
 """Deleted and edited messages follow in the record, at whatever moment Slack tells of them."""
 
+import errno
+import os
 import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from peewee import Database
@@ -14,7 +17,7 @@ from storage import Observability
 from storage.database.connect import connect
 from storage.model.erasure import Erasure
 from storage.queries.lookups import message_traces
-from storage.store.erasure_log import erasure_log
+from storage.store.erasure_log import append, erasure_log, erasures_since
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.erasure import erase
 from tests.support.conversations import StartBot, ended, eventually, finished
@@ -248,6 +251,65 @@ def test_a_deletion_while_the_database_is_locked_is_made_up_for(
     lock.close()
     gone(observability, tmp_path)
     assert finished(observability, general, chatter.ts)[0].text is None
+
+
+def full_disk(path: Path, flags: int) -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def test_a_deletion_on_a_full_disk_is_made_up_for(
+    sandbox: Sandbox,
+    observability: Observability,
+    agent: Scripted,
+    db_path: Path,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    question = sandbox.post(alice, general, f"{sandbox.mention} {MARK}")
+    agent.wait_until_asked()
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.turns.eraser.RETRY_S", 0.1)
+        patch.setattr("storage.store.erasure_log.open_private", full_disk)
+        sandbox.delete(alice, question)
+        (trace,) = finished(observability, general, question.ts)
+        assert trace.error_message == "Stopped by deletion."
+        eventually(lambda: "stays until the database can be written" in caplog.text)
+        assert not erasure_log(db_path).exists()
+    gone(observability, tmp_path)
+
+
+def test_what_a_full_disk_did_not_take_is_logged_when_the_bot_stops(
+    observability: Observability,
+    db_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    erasure = Erasure(at=time.time_ns(), by="slack", channel="C1", message_ts="1.0")
+    stopping = Eraser(observability)
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.store.erasure_log.open_private", full_disk)
+        stopping.add(erasure, text=None)
+        stopping.close()
+    assert "text of 1 edited or deleted messages stays" in caplog.text
+    assert not erasure_log(db_path).exists()
+    stopping.close()
+    assert erasures_since(erasure_log(db_path), 0) == (erasure,)
+
+
+def test_an_erasure_of_which_the_disk_takes_only_a_part_is_not_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, write = tmp_path / "erasures", os.write
+    first, second = (Erasure(at=n, by="slack", message_ts="1.0") for n in (1, 2))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:20]))
+        with pytest.raises(OSError, match="No space left"):
+            append(log, first)
+    append(log, second)
+    assert erasures_since(log, 0) == (second,)
 
 
 def spooled(database: Path) -> list[str]:
