@@ -27,7 +27,6 @@ SYNTAX = (
     "write budget add 20/day agent:claude [hard:30] [Europe/Berlin], budget raise ID 30 or budget "
     "remove ID"
 )
-HARD_BELOW = "The hard limit must not be below the soft one: write 20/day hard:30."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ def _with(order: Order, words: Sequence[str]) -> Order:
             case _:
                 order = replace(order, time_zone=_time_zone(word))
     if order.hard is not None and order.hard < order.soft:
-        raise UsageError(HARD_BELOW)
+        raise UsageError("The hard limit must not be below the soft one: write 20/day hard:30.")
     return order
 
 
@@ -154,16 +153,16 @@ def carry_out(
     if order.what == "remove":
         remove_budget(database, budget.id)
         return _done(budget, "is removed", name_of)
-    if order.hard is not None and order.hard < order.soft:
-        raise UsageError(HARD_BELOW)
+    soft = max(order.soft, budget.soft)
+    if order.hard is not None and order.hard < soft:
+        raise UsageError(
+            f"The hard limit must not be below the soft one, which is {formatting.cost(soft)}."
+        )
     if order.soft <= budget.soft and (order.hard or 0) <= (budget.hard or 0):
         raise UsageError(
             f"The budget has {limit_text(budget)}: raise it to more, or remove it and add another."
         )
-    hard = order.hard
-    if hard is None and budget.hard is not None:
-        hard = max(order.soft, budget.hard)
-    raise_budget(database, budget.id, soft=order.soft, hard=hard)
+    raise_budget(database, budget.id, soft=order.soft, hard=order.hard)
     after = _found(order.id, database, team=team or None, may_see=may_see)
     return _done(after, "is raised", name_of)
 

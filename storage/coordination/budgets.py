@@ -99,7 +99,10 @@ def remove_budget(database: Database, id: str) -> None:
 
 
 def raise_budget(database: Database, id: str, *, soft: int, hard: int | None) -> None:
-    """Set the limits of a budget. Lower ones do not replace those that somebody has just set."""
+    """Set the limits of a budget. Lower ones do not replace those that somebody has just set.
+
+    A hard limit that would be below the soft one becomes as high.
+    """
     same = BudgetRow.id == id
     with transaction(database):
         BudgetRow.update(soft=soft).where(same, BudgetRow.soft < soft).execute(database)
@@ -107,6 +110,8 @@ def raise_budget(database: Database, id: str, *, soft: int, hard: int | None) ->
             BudgetRow.update(hard=hard).where(
                 same, BudgetRow.hard.is_null() | (BudgetRow.hard < hard)
             ).execute(database)
+        below = BudgetRow.hard < BudgetRow.soft
+        BudgetRow.update(hard=BudgetRow.soft).where(same, below).execute(database)
 
 
 def budgets(database: Database, *, team: str | None = None) -> tuple[Budget, ...]:

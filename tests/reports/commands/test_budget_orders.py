@@ -80,6 +80,14 @@ def order(database: Database, words: str) -> str:
     return carry_out(parse_order(words.split()), database, by="shell", now=1).text
 
 
+def test_a_budget_without_a_hard_limit_gets_none_below_its_soft_one(database: Database) -> None:
+    order(database, "add 40/day agent:claude")
+    (budget,) = budgets(database)
+    with pytest.raises(UsageError, match=r"which is \$40\.00"):
+        order(database, f"raise {budget.id} 10 hard:25")
+    assert budgets(database) == (budget,)
+
+
 def test_a_budget_is_only_raised_and_its_hard_limit_stays_above(database: Database) -> None:
     told = order(database, "add 20/day agent:claude hard:25")
     (budget,) = budgets(database)
@@ -87,11 +95,17 @@ def test_a_budget_is_only_raised_and_its_hard_limit_stays_above(database: Databa
         f"The budget {budget.id} is set: $20.00 a day, at most $25.00 for claude, in the time "
         "zone UTC."
     )
-    for less, why in (("10", "raise it to more"), ("30 hard:20", "must not be below")):
+    refused = (
+        ("10", "raise it to more"),
+        ("30 hard:28", "must not be below the soft one, which is \\$30.00"),
+        ("10 hard:19", "must not be below the soft one, which is \\$20.00"),
+    )
+    for less, why in refused:
         with pytest.raises(UsageError, match=why):
             order(database, f"raise {budget.id} {less}")
     assert "$30.00 a day, at most $30.00" in order(database, f"raise {budget.id} 30")
     assert "$30.00 a day, at most $50.00" in order(database, f"raise {budget.id} 30 hard:50")
+    assert "$30.00 a day, at most $60.00" in order(database, f"raise {budget.id} 10 hard:60")
     assert "is removed" in order(database, f"remove {budget.id}")
     with pytest.raises(UsageError, match="There is no budget"):
         order(database, f"remove {budget.id}")

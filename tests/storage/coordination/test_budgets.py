@@ -62,6 +62,9 @@ def test_a_budget_is_listed_raised_and_removed(database: Database) -> None:
     raise_budget(database, CLAUDE.id, soft=25 * DOLLAR, hard=35 * DOLLAR)
     (raised,) = budgets(database)
     assert (raised.soft, raised.hard) == (30 * DOLLAR, 40 * DOLLAR), "the higher ones stay"
+    raise_budget(database, CLAUDE.id, soft=50 * DOLLAR, hard=None)
+    (raised,) = budgets(database)
+    assert (raised.soft, raised.hard) == (50 * DOLLAR, 50 * DOLLAR), "the hard one is not below"
     remove_budget(database, CLAUDE.id)
     assert not budgets(database)
 
