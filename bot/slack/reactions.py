@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from contextvars import copy_context
 
@@ -15,6 +15,8 @@ from storage import Observability
 
 READ, WAITING = "eyes", "hourglass_flowing_sand"
 DONE, FAILED, STOPPED = "white_check_mark", "x", "octagonal_sign"
+ENDS = (DONE, FAILED, STOPPED)
+"""The states in which a turn may leave its message."""
 
 SHOW_S = 1.0
 """How long a turn waits for a reaction before it goes on."""
@@ -79,9 +81,9 @@ class StatusReaction:
         executor: Executor,
         *,
         on_doubt: Callable[[], object],
-        shown: str | None = None,
+        left: Collection[str] = (),
     ) -> None:
-        """*shown* is the state that the message shows already.
+        """*left* are the states that an earlier turn may have left on the message.
 
         `on_doubt` is called if the message may show a state that it should not show any more.
         """
@@ -94,7 +96,8 @@ class StatusReaction:
         self._begun = False
         self._busy = False
         self._wanted: str | None = None
-        self._shown = shown
+        self._shown: str | None = None
+        self._left = list(left)
 
     def show_waiting(self) -> None:
         """Show WAITING, unless the turn has shown its own state in the meantime."""
@@ -135,6 +138,10 @@ class StatusReaction:
 
     def _work(self) -> None:
         """Call Slack until the message shows what is wanted."""
+        # Nobody knows which of these are there: the wanted state, too, is removed first.
+        while self._left:
+            if not self._reactions.remove(self._message, self._left.pop()):
+                self._on_doubt()
         while self._take_step():
             pass
 

@@ -18,7 +18,7 @@ from bot.concurrency.running_turns import RunningTurns
 from bot.concurrency.serial_queues import SerialQueues
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.errors import SLACK_ERRORS, error_code
-from bot.slack.reactions import FAILED, WAITING
+from bot.slack.reactions import ENDS, WAITING
 from bot.slack.types import IncomingMessage, edited_ts, mention_added, parse_message
 from bot.turns.decision import Reason
 from bot.turns.turn import TURN_THREADS, Turn, TurnHandler
@@ -95,7 +95,7 @@ class Inbox:
         root = self._root(message, {"event": {"type": "ask_again"}})
         if parent is not None:
             root.link(parent)
-        turn = self._handler.open(message, root, position=f"{time.time():.6f}", shown=FAILED)
+        turn = self._handler.open(message, root, position=f"{time.time():.6f}", left=ENDS)
         self._accept_turn(turn, claim="")
 
     def resume(self, message: IncomingMessage, left: AcceptedMessage) -> None:
@@ -104,7 +104,7 @@ class Inbox:
             message, {"event": {"type": "taken_over"}}, **{"tracebot.taken_over": left.trace_id}
         )
         # Perhaps it shows READ, which is shown again then.
-        turn = self._handler.open(message, root, position=left.position, shown=WAITING)
+        turn = self._handler.open(message, root, position=left.position, left=[WAITING])
         if self._lanes.resume(left, as_trace=root.trace_id):
             self._submit(turn, left.position, claim="")
         else:

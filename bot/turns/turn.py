@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from slack_sdk import WebClient
@@ -117,9 +117,17 @@ class TurnHandler:
         self._marks = LoggingExecutor(TURN_THREADS, name="tracebot-mark")
 
     def open(
-        self, message: IncomingMessage, root: ActiveSpan, *, position: str, shown: str | None = None
+        self,
+        message: IncomingMessage,
+        root: ActiveSpan,
+        *,
+        position: str,
+        left: Collection[str] = (),
     ) -> Turn:
-        """Return the turn of *message*, not yet run. The message shows the reaction *shown*."""
+        """Return the turn of *message*, not yet run.
+
+        An earlier turn may have left the reactions *left* on the message.
+        """
 
         def look_at_marks() -> None:
             if accepted is not None:
@@ -129,7 +137,7 @@ class TurnHandler:
             message, self._identity, trace_id=root.trace_id, position=position
         )
         status = StatusReaction(
-            self._reactions, message, self._marks, on_doubt=look_at_marks, shown=shown
+            self._reactions, message, self._marks, on_doubt=look_at_marks, left=left
         )
         return Turn(message, root, status, accepted)
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster
 from bot.sandbox import Channel, Message, Sandbox, User
@@ -190,6 +191,25 @@ def test_a_turn_that_fails_again_can_be_tried_again(
     sandbox.click(alice, replies(sandbox, reply)[-1], "turn_try_again")
     agent.end("at last")
     assert _until_answered(sandbox, reply)[-1].text == "at last"
+
+
+def test_a_question_that_is_asked_again_shows_only_how_that_ended(
+    start_bot: StartBot, sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    agent = Scripted()
+    start_bot(roster_of(agent))
+    agent.fail(crashed())
+    reply = failed(sandbox, alice, general)
+    asked = str(reply.thread_ts)
+    # As by a restart that stopped its turn, and by another trace in which it was asked again.
+    for name in ("octagonal_sign", "white_check_mark"):
+        web.reactions_add(channel=general.id, timestamp=asked, name=name)
+    sandbox.click(alice, reply, "turn_try_again")
+    agent.wait_until_asked()
+    agent.wait_until_asked()
+    sandbox.wait_until(lambda: set(sandbox.reactions(general, asked)) == {"eyes"})
+    agent.fail(crashed())
+    sandbox.wait_until(lambda: set(sandbox.reactions(general, asked)) == {"x"})
 
 
 def test_only_those_who_may_ask_the_agent_ask_it_again(
