@@ -101,6 +101,11 @@ def own_audience(team: str, member: str) -> str:
     return f"{team}/{member}"
 
 
+def team_of(audience: str) -> str:
+    """Return the team that an audience belongs to, which is empty outside Slack."""
+    return audience.partition("/")[0]
+
+
 def span_of(row: Mapping[str, Any]) -> Span:
     """Return the span that a row of the table `spans` holds."""
     values = dict(row)

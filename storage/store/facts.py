@@ -16,6 +16,7 @@ from storage.database.base import Database
 from storage.database.models import FactRow
 from storage.database.statements import LookUp, Statement, compiled, insert
 from storage.database.transactions import transaction
+from storage.model.span import team_of
 from storage.store.grains import grains_of
 from storage.store.histogram import listed, listed_values
 from storage.store.rollups import SUMS, Addition, Key, add, sums_of, with_days
@@ -47,7 +48,12 @@ def add_facts(database: Database, hours: Mapping[Key, Addition]) -> None:
     INSERT.execute_many(
         database,
         [
-            (*key[1:], *sums_of(added), listed(added.durations) if added.durations else None)
+            (
+                *key[1:],
+                team_of(key[4]),
+                *sums_of(added),
+                listed(added.durations) if added.durations else None,
+            )
             for key, added in hours.items()
         ],
     )
@@ -87,10 +93,10 @@ def _merge(database: Database, ids: Sequence[Sequence[int]]) -> None:
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
     # What is deleted now is added, whatever it was when the ids were read: another process may have
     # added up some of these facts since, and SQLite may have given their ids to new ones.
-    for starts_at, dimension, key, audience, team, *sums, latency in TAKE.rows(database, ids):
+    for starts_at, dimension, key, audience, _, *sums, latency in TAKE.rows(database, ids):
         durations = listed_values(bytes(latency)) if latency else []
         fact = Addition(*(*sums, durations))
-        hours["hour", starts_at, dimension, key, audience, team].add(fact)
+        hours["hour", starts_at, dimension, key, audience].add(fact)
     add(database, with_days(hours, grains_of(database)))
 
 

@@ -60,19 +60,19 @@ def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Additio
     from storage.model.fingerprint import fingerprint  # A command that succeeds does not need it.
 
     # All spans of a failed turn mostly say the same, which is looked at once.
-    first: dict[tuple[str, ...], tuple[int, str, str]] = {}
+    first: dict[tuple[str, ...], tuple[int, str]] = {}
     for trace_id, started_at, audience, team, error_type, status, agent, message in sorted(
         rows, key=itemgetter(1)
     ):
         found = (trace_id, team or "", error_type or status, agent or "", message or "")
-        first.setdefault(found, (started_at - started_at % HOUR_NS, audience or "", team or ""))
+        first.setdefault(found, (started_at - started_at % HOUR_NS, audience or ""))
     hours: defaultdict[Key, Addition] = defaultdict(Addition)
     seen: set[tuple[str, str]] = set()
-    for (trace_id, _, error_type, agent, message), (hour, audience, team) in first.items():
+    for (trace_id, team, error_type, agent, message), (hour, audience) in first.items():
         issue = fingerprint(team=team, error_type=error_type, agent=agent, message=message)
         if (trace_id, issue) not in seen:
             seen.add((trace_id, issue))
-            hours["hour", hour, ISSUE, issue, audience, team].traces += 1
+            hours["hour", hour, ISSUE, issue, audience].traces += 1
     return hours
 
 

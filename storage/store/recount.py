@@ -68,7 +68,7 @@ def move_figures(
     fold_days(database, [day for key in moved if key[0] == "month" for day in days_of(key)])
     for key, added in moved.items():
         _subtract(database, key, added)
-    add(database, {(*key[:4], audience, key[5]): added for key, added in moved.items()})
+    add(database, {(*key[:4], audience): added for key, added in moved.items()})
 
 
 def move_channel(database: Database, *, team: str, channel: str) -> None:
@@ -91,7 +91,7 @@ def move_channel(database: Database, *, team: str, channel: str) -> None:
 
 def _subtract(database: Database, key: Key, added: Addition) -> None:
     """Take what was added out of a row, or of the one of its month that it is folded into."""
-    there = _row(database, key[:5])
+    there = _row(database, key)
     if there is None and key[0] == "month":
         there = _row(database, (*key[:3], OTHERS, key[4]))
     if there is None:

@@ -18,7 +18,7 @@ from storage.database.base import Database
 from storage.database.models import RollupRow
 from storage.database.statements import LookUp, Statement, compiled
 from storage.model.figures import DAILY
-from storage.model.span import Span, reports_usage
+from storage.model.span import Span, reports_usage, team_of
 from storage.store.figures import may_tell, observations
 from storage.store.grains import HOUR_NS, Grains
 from storage.store.histogram import Histogram, extended
@@ -34,8 +34,8 @@ CALL = ("provider", "model")
 ISSUE = "issue"
 """The dimension whose keys are fingerprints, see `storage.store.issues`."""
 
-Key = tuple[str, int, str, str, str, str]
-"""Level, starts_at, dimension, key and audience, which identify a row, and its team."""
+Key = tuple[str, int, str, str, str]
+"""Level, starts_at, dimension, key and audience, which identify a row: `KEY_FIELDS`."""
 
 
 @dataclass(slots=True)
@@ -111,18 +111,18 @@ def additions(
         if not (counts or spends or span.reason or span.configured_provider or may_tell(span)):
             continue  # As most spans: a step within a turn.
         hour = span.started_at - span.started_at % HOUR_NS
-        audience, team = span.audience or "", span.team or ""
+        audience = span.audience or ""
         for dimension, key, value, marked in observations(span):
-            hours["hour", hour, dimension, key, audience, team].count(value, marked)
+            hours["hour", hour, dimension, key, audience].count(value, marked)
         failed, sums = span.failed, _spent(span)
         for dimension, key, counted, spent in _contributions(span, counts=counts, spends=spends):
-            addition = hours["hour", hour, dimension, key, audience, team]
+            addition = hours["hour", hour, dimension, key, audience]
             if counted:
                 addition.count(span.duration_ns, failed)
             if spent:
                 addition.spend(sums)
         if agents and (agent := agents.get(id(span))) is not None:
-            hours["hour", hour, "agent", agent, audience, team].spend(sums)
+            hours["hour", hour, "agent", agent, audience].spend(sums)
     return hours
 
 
@@ -130,11 +130,11 @@ def _correct(hours: defaultdict[Key, Addition], corrected: Iterable[tuple[Span, 
     signed = chain.from_iterable(((before, -1), (after, 1)) for before, after in corrected)
     for span, sign in signed:
         hour = span.started_at - span.started_at % HOUR_NS
-        audience, team = span.audience or "", span.team or ""
+        audience = span.audience or ""
         sums = _spent(span, sign)
         for dimension, key, _, spent in _contributions(span, counts=False, spends=True):
             if spent:
-                hours["hour", hour, dimension, key, audience, team].spend(sums)
+                hours["hour", hour, dimension, key, audience].spend(sums)
 
 
 def _spent(span: Span, sign: int = 1) -> tuple[int, int, int, int, int]:
@@ -151,12 +151,12 @@ def with_days(hours: Mapping[Key, Addition], grains: Grains) -> dict[Key, Additi
     """Return what hours add to the rollups: to the hour if it is kept, and to its day or month."""
     rows: defaultdict[Key, Addition] = defaultdict(Addition)
     for hour, addition in hours.items():
-        _, starts_at, dimension, key, audience, team = hour
+        _, starts_at, dimension, key, audience = hour
         if starts_at >= grains.hours_since and dimension not in DAILY:
             rows[hour] = addition
         level, start = grains.lasting(starts_at)
-        rows[level, start, dimension, key, audience, team].add(addition)
-        rows[level, start, dimension, key, EVERYONE, ""].add(addition)
+        rows[level, start, dimension, key, audience].add(addition)
+        rows[level, start, dimension, key, EVERYONE].add(addition)
     return rows
 
 
@@ -213,14 +213,15 @@ def difference(
 
 def add(database: Database, totals: Mapping[Key, Addition]) -> None:
     """Add to the stored rows, in the caller's transaction."""
-    stored = _latencies(database, [row[:5] for row, added in totals.items() if added.durations])
+    stored = _latencies(database, [key for key, added in totals.items() if added.durations])
     rows = [
         (
-            *row,
+            *key,
+            "" if key[4] == EVERYONE else team_of(key[4]),
             *sums_of(added),
-            extended(stored.get(row[:5]), added.durations) if added.durations else None,
+            extended(stored.get(key), added.durations) if added.durations else None,
         )
-        for row, added in totals.items()
+        for key, added in totals.items()
     ]
     UPSERT.execute_many(database, rows)
 

@@ -64,8 +64,7 @@ def counted(database: Database, trace_ids: Collection[str]) -> dict[Key, Additio
     for trace_id, spans in _spans(database, list(thumbs)).items():
         for span, dimension, key in _places(spans):
             hour = span.started_at - span.started_at % HOUR_NS
-            audience, team = span.audience or "", span.team or ""
-            hours["hour", hour, dimension, key, audience, team].add(thumbs[trace_id])
+            hours["hour", hour, dimension, key, span.audience or ""].add(thumbs[trace_id])
     return hours
 
 

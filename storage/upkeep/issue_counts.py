@@ -82,7 +82,7 @@ def _lacking(
     own: dict[Key, Addition], held: dict[tuple[int, str, str], int]
 ) -> dict[Key, Addition]:
     lacking = {}
-    for (level, start, dimension, issue, audience, team), added in own.items():
+    for (level, start, dimension, issue, audience), added in own.items():
         if (traces := added.traces - held.get((start, issue, audience), 0)) > 0:
-            lacking[level, start, dimension, issue, audience, team] = Addition(traces=traces)
+            lacking[level, start, dimension, issue, audience] = Addition(traces=traces)
     return lacking

@@ -15,7 +15,7 @@ from storage.coordination.reservations import (
     reservations,
     reserve,
 )
-from storage.database.models import ReservationRow
+from storage.database.models import ReservationRow, RollupRow
 from storage.database.transactions import transaction
 from storage.model.retention import Folding
 from storage.queries.spending import spending, usual_cost
@@ -30,6 +30,7 @@ from tests.support.factories import (
     NOW,
     SECRET,
     TEAM,
+    record,
     said,
 )
 from tests.support.spending import spend
@@ -77,6 +78,26 @@ def test_a_budget_adds_up_what_it_is_for_in_its_period(observability: Observabil
     fold(database, Folding(hours_ns=DAY, days_ns=60 * DAY), now=NOW)
     as_days = {budget: total(database, budget) for budget in expected}
     assert as_facts == as_rollups == as_days == expected
+
+
+def test_a_budget_of_a_workspace_leaves_out_what_began_outside_slack(
+    observability: Observability,
+) -> None:
+    database = observability.database
+    of_team = replace(BUDGET, dimension="all", key="")
+    # As a message that was deleted before it was decided who may see its trace.
+    record(observability, "slack message", team=TEAM, platform="slack", ago=MINUTE, ms=40)
+    observability.flush()
+    merge_facts(database)
+    query = {**CALL, "agent": "claude", "cost": 90, "cost_source": "reported"}
+    record(observability, "query", platform="cli", ago=MINUTE, ms=20, **query)
+    observability.flush()
+    assert total(database, of_team) == 0
+    merge_facts(database)
+    assert total(database, of_team) == 0
+    assert total(database, replace(of_team, team="")) == 90
+    RollupRow.update(team=TEAM).where(RollupRow.audience == "").execute(database)
+    assert total(database, of_team) == 0, "as an earlier version stored it"
 
 
 def test_a_reservation_ends_with_its_turn_in_one_step(observability: Observability) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,16 @@ def test_statistics_are_the_same_before_while_and_after_facts_are_added_up(
     assert answers(database) == before
 
 
+def test_what_has_no_audience_is_added_up_with_all_its_latencies(database: Database) -> None:
+    """As a command has, and a message that was deleted before it was decided who may see it."""
+    hidden = [replace(span, audience=None, team=TEAM) for span in spans(1, 20)]
+    commands = [replace(span, audience=None, team=None) for span in spans(2, 20)]
+    assert store(database, Batch("p", 1, spans=[*hidden, *commands]))
+    before = answers(database)
+    merge_facts(database)
+    assert answers(database) == before
+
+
 def test_what_is_added_to_rollups_that_exist_counts_once(database: Database) -> None:
     fill(database, 2)
     merge_facts(database)
@@ -171,7 +182,7 @@ def test_adding_up_ends_when_its_time_is_over_and_goes_on_later(database: Databa
 def test_a_correction_takes_figures_back(database: Database) -> None:
     fill(database, 1)
     merge_facts(database)
-    key = ("hour", NOW, "user", "U0", f"{TEAM}/G0", TEAM)
+    key = ("hour", NOW, "user", "U0", f"{TEAM}/G0")
     facts.add_facts(database, {key: Addition(input_tokens=-4, cost=-5, priced=-1)})
     for _ in range(2):
         found = statistics(database, since=NOW, until=NOW + 6 * DAY, by="user").groups
