@@ -1,7 +1,8 @@
 """Messages and mentions, and what happens to a message later."""
 
 from collections.abc import Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any
 
 from slack_bolt import App
@@ -14,11 +15,19 @@ from bot.turns.message_changes import MessageChanges
 def register(
     app: App, inbox: Inbox, changes: MessageChanges, executor: Executor, dedup: EventDedup
 ) -> None:
-    """Accept messages at once; follow edits and deletions on *executor*."""
+    """Accept messages at once; follow edits and deletions on *executor*.
+
+    Those that the executor drops when it is shut down are left to the next process.
+    """
 
     def changed(body: Mapping[str, Any]) -> None:
         changes.notice(body)  # The next question may be here before the executor is.
-        executor.submit(dedup.once, event_key(body), follow, body)
+        followed = executor.submit(dedup.once, event_key(body), follow, body)
+        followed.add_done_callback(partial(leave, body))
+
+    def leave(body: Mapping[str, Any], followed: Future[None]) -> None:
+        if followed.cancelled():
+            changes.leave(body)
 
     def follow(body: Mapping[str, Any]) -> None:
         changes.follow(body)

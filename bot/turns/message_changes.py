@@ -49,36 +49,57 @@ class MessageChanges:
     def follow(self, body: Mapping[str, Any]) -> None:
         """Follow one change. The turn of a deleted question is cancelled."""
         event = body["event"]
-        before, after = event.get("previous_message") or {}, event.get("message") or {}
-        ts = event.get("deleted_ts") or before.get("ts") or after.get("ts")
-        # Slack does not remove a message that has replies: a tombstone takes its place.
-        deleted = not after or after.get("subtype") == "tombstone"
         thread_ts = _changed_thread(event)
         if thread_ts is not None:
             self._threads.forget(event["channel"], thread_ts)
+        erasure = self._erasure(event)
+        if erasure is None:
+            return
+        channel, ts, deleted = event["channel"], _changed_ts(event), _is_deleted(event)
+        self._lanes.changed(channel, ts)
+        self._eraser.add(erasure, text=None if deleted else self._reader.stored(event["message"]))
+        if deleted:
+            self._canceller.message_deleted(channel, ts)
+        self._eraser.apply()
+
+    def leave(self, body: Mapping[str, Any]) -> None:
+        """Leave a change, which Slack does not tell again, to the next process."""
+        erasure = self._erasure(body["event"])
+        if erasure is not None:
+            self._eraser.add(erasure, text=None)
+
+    def _erasure(self, event: Mapping[str, Any]) -> Erasure | None:
+        """Return what a change erases, None if nothing."""
+        before, after = event.get("previous_message") or {}, event.get("message") or {}
+        ts, deleted = _changed_ts(event), _is_deleted(event)
         if not ts or after.get("user") == self._bot_user:
-            return  # A live reply of ours.
+            return None  # A live reply of ours.
         if (event["channel"], ts) in self._deletions:
-            return  # It has become another message.
+            return None  # It has become another message.
         same_files = _files(after) >= _files(before)
         if not deleted and same_files and _said(after) == _said(before):
-            return  # Slack showed a link's preview, or noted that the thread has a reply.
-        self._lanes.changed(event["channel"], ts)
-        self._eraser.add(
-            Erasure(
-                at=time.time_ns(),
-                by="slack",
-                team=self._team,
-                channel=event["channel"],
-                message_ts=ts,
-                thread_ts=thread_ts or None,
-                edited_ts=None if deleted else edited_ts(after),
-            ),
-            text=None if deleted else self._reader.stored(after),
+            return None  # Slack showed a link's preview, or noted that the thread has a reply.
+        return Erasure(
+            at=time.time_ns(),
+            by="slack",
+            team=self._team,
+            channel=event["channel"],
+            message_ts=ts,
+            thread_ts=_changed_thread(event) or None,
+            edited_ts=None if deleted else edited_ts(after),
         )
-        if deleted:
-            self._canceller.message_deleted(event["channel"], ts)
-        self._eraser.apply()
+
+
+def _changed_ts(event: Mapping[str, Any]) -> str:
+    """Return the time stamp of a changed message, "" if Slack does not tell it."""
+    before, after = event.get("previous_message") or {}, event.get("message") or {}
+    return str(event.get("deleted_ts") or before.get("ts") or after.get("ts") or "")
+
+
+def _is_deleted(event: Mapping[str, Any]) -> bool:
+    """Return True if a message was deleted; if it has replies, a tombstone takes its place."""
+    after = event.get("message") or {}
+    return not after or after.get("subtype") == "tombstone"
 
 
 def _changed_thread(event: Mapping[str, Any]) -> str | None:

@@ -312,6 +312,38 @@ def test_an_erasure_of_which_the_disk_takes_only_a_part_is_not_in_the_log(
     assert erasures_since(log, 0) == (second,)
 
 
+def test_deletions_that_wait_while_the_bot_stops_are_followed_by_another(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    db_path: Path,
+    alice: User,
+    general: Channel,
+    tmp_path: Path,
+) -> None:
+    stopping, go = start_bot(capture="full"), threading.Event()
+    said = [sandbox.post(alice, general, f"{number} {MARK}") for number in range(3)]
+    for each in said:
+        finished(observability, general, each.ts)
+    for _ in range(2):
+        stopping.workers.changes.submit(go.wait)
+    for each in said[:2]:
+        sandbox.delete(alice, each)
+    sandbox.edit(alice, said[2], "nothing")
+    sandbox.settle()
+    another = start_bot(capture="full")
+    assert not erasure_log(db_path).exists()
+    stop = threading.Thread(target=stopping.stop, kwargs={"grace": 0.0})
+    stop.start()
+    try:
+        eventually(lambda: len(erasures_since(erasure_log(db_path), 0)) == 3)
+    finally:
+        go.set()
+        stop.join()
+    another.scheduler.tick(now=time.time_ns())
+    gone(observability, tmp_path)
+
+
 def spooled(database: Path) -> list[str]:
     folder = database.with_name(f"{database.name}.spool")
     return [path.read_text("latin-1") for path in folder.glob("*.spool")]
