@@ -8,7 +8,8 @@ from slack_sdk.errors import SlackClientError
 from bot.jobs.digests import Sight
 from bot.jobs.poster import Poster
 from reports.views.budgets import WARNED, warning
-from storage.coordination.budgets import Budget, budgets
+from reports.views.views import View
+from storage.coordination.budgets import budgets
 from storage.coordination.reservations import reservations
 from storage.database.base import Database
 from storage.queries.spending import Spending, spending
@@ -47,25 +48,24 @@ class BudgetWarnings:
 
     def _warn(self, found: Spending, *, now: int) -> bool:
         budget = found.budget
+        is_own = budget.dimension == "user"
+        channel = (budget.key if budget.dimension == "channel" else budget.channel) or ""
+        if not channel and not is_own:
+            return False  # It was made nowhere.
+
+        def place() -> str:
+            return self._direct(budget.key) if is_own else channel
+
+        def view() -> View:
+            # In a channel that others can read it may say only how much is used.
+            amounts = is_own or self._sight_in(self._team, channel).channel is None
+            return warning(found, amounts=amounts, now=now)
+
         # With its limit, so that a budget that was raised warns again.
         key = f"budget:{budget.id}:{found.since}:{budget.soft}"
         try:
-            channel = self._place(budget)
-            if channel is None:
-                return False
-            # In a channel that others can read it may say only how much is used.
-            is_own = budget.dimension == "user"
-            amounts = is_own or self._sight_in(self._team, channel).channel is None
-            return self._poster.post_once(
-                channel, key, lambda: warning(found, amounts=amounts, now=now), now=now
-            )
+            return self._poster.post_once(key, place, view, now=now)
         except (SlackClientError, OSError) as error:
             # A channel that is gone keeps no other budget from warning.
             logger.warning("Budget %s cannot warn: %s", budget.id, error)
             return False
-
-    def _place(self, budget: Budget) -> str | None:
-        """Return where everybody may know the amounts; None if the budget was made nowhere."""
-        if budget.dimension == "channel":
-            return budget.key
-        return self._direct(budget.key) if budget.dimension == "user" else budget.channel

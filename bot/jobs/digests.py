@@ -129,12 +129,12 @@ class Digests:
             return False
         key = f"digest:{subscription.team}:{subscription.channel}:{day}"
         view = partial(self._digest, subscription, day, now)
-        return self._poster.post_once(subscription.channel, key, view, now=now)
+        return self._poster.post_once(key, lambda: subscription.channel, view, now=now)
 
     def _tell_recovery(self, recovery: Recovery, subscription: Subscription, *, now: int) -> bool:
         key = f"recovery:{recovery.file}:{subscription.team}:{subscription.channel}"
         view = partial(self._recovered, recovery, subscription, now)
-        return self._poster.post_once(subscription.channel, key, view, now=now)
+        return self._poster.post_once(key, lambda: subscription.channel, view, now=now)
 
     def last_24_hours(self, sight: Sight, *, now: int, time_zone: str = "UTC") -> DigestView:
         """Return the digest that somebody asks for."""

@@ -29,16 +29,18 @@ class Poster:
         self._posted = posted
 
     def post_once(
-        self, channel: str, key: str, view: Callable[[], View | None], *, now: int
+        self, key: str, place: Callable[[], str], view: Callable[[], View | None], *, now: int
     ) -> bool:
         """Post a message unless another process does or did. Return whether this one posted it.
 
-        If there is no view, it is done without a message.
+        It is asked each minute, so *place*, which returns the channel, and *view* are called only
+        if nobody has done it. If there is no view, it is done without a message.
         """
         if not acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=LEASE_NS):
             return False
         # An earlier holder of the lease may have died after posting and before completing it.
         # Looking for its message makes two posts impossible; completing first could make none.
+        channel = place()
         fresh = not self._posted(channel, key)
         shown = view() if fresh else None
         if shown is not None:

@@ -139,8 +139,9 @@ def test_a_person_is_warned_in_a_direct_message(
     add_budget(observability.database, replace(own, id="b2"))
     spend(observability, 900_000, user=alice.id, team=sandbox.team_id, audience=sandbox.team_id)
     observability.flush()
-    for _ in range(2):
-        bot.scheduler.tick(now=NOW)
+    for minutes in range(3):
+        bot.scheduler.tick(now=NOW + minutes * MINUTE)
+    assert len(sandbox.calls("conversations.open")) == 1, "a tick must not ask Slack for no reason"
     for place, whose in ((sandbox.open_dm(alice), "your questions"), (general, "claude")):
         (message,) = sandbox.messages(place)
         assert f"90% of the budget for {whose} is spent ($0.9000 of $1.00)" in message.text
