@@ -15,7 +15,7 @@ from peewee import PeeweeException
 from bot.jobs.digests import Digests
 from reports import formatting
 from reports.views.health_rules import WAL_LIMIT
-from storage.coordination.leases import acquire_lease
+from storage.coordination.leases import complete_lease, leased, release_lease_of_dead
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
 from storage.health import log_size
@@ -184,9 +184,13 @@ class Scheduler:
             logger.exception("%s failed", job)
 
     def _daily(self, key: str, run: Callable[[int], None], now: int) -> None:
-        # The lease is not completed: it keeps other processes away for the rest of the day.
-        if acquire_lease(self._database, key, owner=this_process(), now=now, lease_ns=DAY_NS):
-            run(now)
+        # Of a process that ended at it, too: only what succeeded is done for today.
+        release_lease_of_dead(self._database, key)
+        mine = this_process()
+        with leased(self._database, key, owner=mine, now=now, lease_ns=DAY_NS) as acquired:
+            if acquired:
+                run(now)
+                complete_lease(self._database, key, now=now)
 
     def _count_issues(self, now: int) -> None:
         count_issues(self._database, now=now, until=time.monotonic() + COUNTING_S)

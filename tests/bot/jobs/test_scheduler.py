@@ -7,14 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import peewee
 import pytest
 
 from bot.jobs import scheduler
 from bot.jobs.digests import Digests
 from storage import Observability
+from storage.coordination.leases import acquire_lease
+from storage.database.base import Database
 from storage.database.models import SpanRow
 from storage.model.batch import Batch
 from storage.model.retention import Folding, Retention
@@ -27,6 +31,8 @@ from storage.writer import delivery
 from storage.writer.spool import Spool
 from tests.support.conversations import StartBot, eventually
 from tests.support.factories import NOW, TEAM, FixedSight
+
+MINUTE_NS = 60 * scheduler.SECOND_NS
 
 
 def test_a_turn_of_a_dead_process_ends_although_the_start_could_not_end_it(
@@ -80,19 +86,7 @@ def test_of_three_processes_one_does_the_upkeep_of_a_day(
 
     def run() -> None:
         with closing(open_database(db_path)) as own:
-            made = scheduler.Scheduler(
-                own,
-                digests=Digests(
-                    own,
-                    post=lambda *message: None,
-                    posted=lambda *message: False,
-                    team=TEAM,
-                    workspace="",
-                    sight_in=lambda team, channel: FixedSight(frozenset()),
-                ),
-                retention=Retention(),
-                folding=Folding(),
-            )
+            made = _scheduler(own)
             for day in range(2):
                 gate.wait()
                 made.tick(now=NOW + day * scheduler.DAY_NS)
@@ -103,6 +97,57 @@ def test_of_three_processes_one_does_the_upkeep_of_a_day(
     for thread in threads:
         thread.join()
     assert sorted(done) == ["apply_retention", "apply_retention", "check", "check"]
+
+
+def test_upkeep_that_fails_is_tried_again_in_the_next_tick_and_done_once_a_day(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    first = iter([peewee.OperationalError("database is locked")])
+
+    def fail_once(*args: Any, **options: Any) -> None:
+        for error in first:
+            raise error
+
+    monkeypatch.setattr(scheduler, "fold", fail_once)
+    monkeypatch.setattr(scheduler, "apply_retention", _noted(done, scheduler.apply_retention))
+    made = _scheduler(database)
+    for minute in range(4):
+        made.tick(now=NOW + minute * MINUTE_NS)
+        assert len(done) == min(minute, 1)
+
+
+def test_upkeep_of_a_process_that_ended_at_it_is_done_by_another(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(scheduler, "apply_retention", _noted(done, scheduler.apply_retention))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    owner = f"{socket.gethostname()}:{dead.pid}:1:1"
+    today = datetime.fromtimestamp(NOW / 1e9, UTC).date()
+    assert acquire_lease(
+        database, f"retention:{today}", owner=owner, now=NOW, lease_ns=scheduler.DAY_NS
+    )
+    _scheduler(database).tick(now=NOW + MINUTE_NS)
+    assert done == ["apply_retention"]
+
+
+def _scheduler(database: Database) -> scheduler.Scheduler:
+    """Return a scheduler that sends nothing."""
+    return scheduler.Scheduler(
+        database,
+        digests=Digests(
+            database,
+            post=lambda *message: None,
+            posted=lambda *message: False,
+            team=TEAM,
+            workspace="",
+            sight_in=lambda team, channel: FixedSight(frozenset()),
+        ),
+        retention=Retention(older_than_ns=scheduler.DAY_NS),
+        folding=Folding(),
+    )
 
 
 def _noted(done: list[str], job: Callable[..., Any]) -> Callable[..., Any]:
