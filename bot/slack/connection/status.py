@@ -12,7 +12,7 @@ from bot.settings import SettingsError
 from bot.slack.connection.credentials import identify
 from bot.slack.errors import SlackUnavailable
 from reports.formatting import duration
-from storage.coordination.heartbeats import seen_lately
+from storage.coordination.heartbeats import dead_processes, seen_lately
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
 from storage.model.redaction import redact
@@ -139,7 +139,8 @@ def note_connection(
 ) -> None:
     """Write into the journal whether the bot of a workspace is connected, for `health`.
 
-    Only if that changed, or once an hour: a write each minute would keep an idle machine busy.
+    Only if that changed, if the process that wrote it last has ended, or once an hour: a write each
+    minute would keep an idle machine busy.
     `now` is in nanoseconds since the epoch.
     """
     _tell_of_strangers(database, status, team=team)
@@ -147,9 +148,12 @@ def note_connection(
     state = "stopped" if stopped else "connected" if problem is None else "not connected"
     before = last_entry(database, name)
     told = {} if before is None else before.details
-    if stopped and told.get("by") != this_process():
+    # While that is the last word, `health` says that the bot has ended.
+    gone = before is not None and dead_processes(database, [str(told["by"])])
+    if stopped and not gone and told.get("by") != this_process():
         return  # Another process of this bot goes on.
-    if before is None or told.get("state") != state or before.at < now - NOTE_EVERY_NS:
+    changed = gone or told.get("state") != state
+    if before is None or changed or before.at < now - NOTE_EVERY_NS:
         # A bot that was stopped while Slack was away is stopped, and no more than that.
         problem = "" if stopped or problem is None else problem
         details = {"state": state, "problem": problem, "by": this_process()}

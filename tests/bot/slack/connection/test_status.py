@@ -145,12 +145,32 @@ def test_an_unchanged_state_is_written_once_an_hour(database: SharedDatabase) ->
         assert entry.at == (0 if minutes <= 60 else 61 * HOUR // 60)
 
 
-def test_a_bot_that_ended_unexpectedly_is_not_connected(database: SharedDatabase) -> None:
+def _note_by_dead_process(database: SharedDatabase, *, at: int = 1) -> None:
     name = "import storage.coordination.process_identity as p; print(p.this_process())"
     ended = subprocess.run([sys.executable, "-c", name], capture_output=True, text=True, check=True)
     details = {"state": "connected", "problem": "", "by": ended.stdout.strip()}
-    add_entry(database, JournalEntry(name="slack:T1", at=1, ok=True, details=details))
+    add_entry(database, JournalEntry(name="slack:T1", at=at, ok=True, details=details))
+
+
+def test_a_bot_that_ended_unexpectedly_is_not_connected_until_another_is(
+    database: SharedDatabase,
+) -> None:
+    now = time.time_ns()
+    _note_by_dead_process(database, at=now - 1)
     assert shown(database, time.time_ns()).startswith("⚠ the bot ended without being stopped, ")
+    status = ConnectionStatus()
+    status.stands()
+    note_connection(database, status, team="T1", now=now)
+    assert shown(database, now) == "connected, just now"
+
+
+def test_a_bot_that_is_stopped_soon_after_another_ended_unexpectedly_is_stopped(
+    database: SharedDatabase,
+) -> None:
+    _note_by_dead_process(database)
+    now = time.time_ns()
+    note_connection(database, ConnectionStatus(), team="T1", now=now, stopped=True)
+    assert shown(database, now) == "the bot was stopped, just now"
 
 
 def test_a_process_that_ends_says_nothing_of_its_successor(database: SharedDatabase) -> None:
