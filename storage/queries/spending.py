@@ -15,6 +15,9 @@ from storage.store.rollups import EVERYONE
 SIMILAR = 200
 """How many of an agent's newest turns are looked through for those of the same channel."""
 
+LOOKED_THROUGH = 1_000
+"""How many of its newest turns are looked through for these: few may have a known cost."""
+
 ENOUGH = 3
 """So many turns of a channel say more about it than those of all channels."""
 
@@ -103,8 +106,9 @@ def usual_cost(database: Database, *, team: str, agent: str, channel: str) -> in
     """
     mark = database.param
     rows = database.execute_sql(
-        f"SELECT channel, cost FROM traces WHERE agent = {mark} AND team = {mark} "
-        f"AND cost IS NOT NULL ORDER BY started_at DESC LIMIT {SIMILAR}",
+        "SELECT channel, cost FROM (SELECT team, channel, cost FROM traces "
+        f"WHERE agent = {mark} ORDER BY started_at DESC LIMIT {LOOKED_THROUGH}) AS newest "
+        f"WHERE team = {mark} AND cost IS NOT NULL LIMIT {SIMILAR}",
         [agent, team],
     ).fetchall()
     here = [cost for where, cost in rows if where == channel]

@@ -14,7 +14,8 @@ from bot.turns.budget_check import BudgetCheck
 from bot.turns.budget_notice import raised
 from storage.coordination.budgets import Budget, add_budget
 from storage.database.models import ReservationRow
-from storage.queries.spending import Spending
+from storage.database.transactions import transaction
+from storage.queries.spending import LOOKED_THROUGH, Spending
 from tests.support.budget_race import ASKED, COST, HARD, MESSAGE, PROCESSES
 from tests.support.paths import ROOT
 
@@ -55,6 +56,32 @@ def test_without_a_budget_for_it_a_question_reserves_nothing(database: Database)
     add_budget(database, BUDGET)
     assert check.checked(ASKED, MESSAGE, trace_id="1").agents == ASKED.agents
     assert ReservationRow.select().count(database) == 1
+
+
+def test_a_check_takes_no_longer_with_more_turns_of_an_agent_without_a_price(
+    database: Database, db_path: Path
+) -> None:
+    add_budget(database, BUDGET)
+    check = BudgetCheck(database)
+    counted: list[int] = []
+    for number in range(1, 3):
+        with transaction(database):
+            database.execute_sql(ENDED, (number * 3 * LOOKED_THROUGH,))
+        steps: list[None] = []
+        # Called after each hundred instructions of SQLite; something true would interrupt it.
+        database.connection().progress(lambda steps=steps: steps.append(None), 100)
+        assert check.checked(ASKED, MESSAGE, trace_id=str(number)).agents
+        database.connection().progress(None)
+        counted.append(len(steps))
+    assert counted[1] < 1.2 * counted[0]
+
+
+ENDED = """
+WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?)
+INSERT OR IGNORE INTO traces (trace_id, rooted, name, status, started_at, duration_ns, span_count,
+    error_count, agent, team) SELECT 'ended' || n, 1, 'turn', 'ok', n, 1, 1, 0, 'claude', 'T1'
+    FROM number
+"""
 
 
 def test_a_question_is_asked_if_the_database_does_not_answer(

@@ -148,3 +148,17 @@ def test_the_usual_cost_is_the_median_in_this_channel_else_everywhere(
     }
     assert usual == {GENERAL: 30, SECRET: 20}
     assert usual_cost(database, team=TEAM, agent="codex", channel=GENERAL) is None
+
+
+def test_the_usual_cost_is_that_of_the_newest_turns_whose_cost_is_known(
+    observability: Observability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.queries.spending.LOOKED_THROUGH", 3)
+    database = observability.database
+    usual = []
+    spend(observability, 10, ago=2 * MINUTE)
+    for _ in range(3):
+        record(observability, "turn", ago=MINUTE, ms=1, agent="claude", team=TEAM, audience=TEAM)
+        observability.flush()
+        usual.append(usual_cost(database, team=TEAM, agent="claude", channel=GENERAL))
+    assert usual == [10, 10, None]
