@@ -1,9 +1,11 @@
 """Reserve what running turns will probably cost, so that many at once do not pass a limit.
 
-A reservation ends in the transaction that stores the end of its turn, which counts the true cost:
-at no moment both are counted, or neither. That of a process that is gone ends with it.
+What an agent spends while it works comes off its reservation in the transaction that stores it, and
+the rest ends in the one that stores the end of its turn: at no moment both are counted, or neither.
+That of a process that is gone ends with it.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from storage.coordination.budgets import Spender
@@ -44,9 +46,14 @@ def reservations(database: Database, *, now: int) -> tuple[Reservation, ...]:
     """Return the reservations of turns that still run."""
     rows = _running(database)
     dead = dead_processes(database, {row[-2] for row in rows})
+    agents = Counter(row[0] for row in rows)
     return tuple(
-        Reservation(Spender(team=team, agent=agent, channel=channel, user=user), amount)
-        for _, agent, team, channel, user, amount, process, reserved_at in rows
+        Reservation(
+            Spender(team=team, agent=agent, channel=channel, user=user),
+            # Of several agents it is not known whose cost it is: rather too much than too little.
+            max(amount - cost, 0) if agents[trace_id] == 1 else amount,
+        )
+        for trace_id, agent, team, channel, user, amount, cost, process, reserved_at in rows
         if reserved_at > now - LONGEST_NS and process not in dead
     )
 
@@ -70,12 +77,13 @@ def remove_ended(database: Database, *, now: int) -> None:
         ReservationRow.delete().where(*same).execute(database)
 
 
-def _running(database: Database) -> list[tuple[str, str, str, str, str, int, str, int]]:
+def _running(database: Database) -> list[tuple[str, str, str, str, str, int, int, str, int]]:
     # A trace whose root is not stored yet runs, too.
     return list(
         database.execute_sql(
-            'SELECT r.trace_id, r.agent, r.team, r.channel, r."user", r.amount, r.process, '
-            "r.reserved_at FROM reservations AS r LEFT JOIN traces AS t ON t.trace_id = r.trace_id "
+            'SELECT r.trace_id, r.agent, r.team, r.channel, r."user", r.amount, '
+            "COALESCE(t.cost, 0), r.process, r.reserved_at "
+            "FROM reservations AS r LEFT JOIN traces AS t ON t.trace_id = r.trace_id "
             "WHERE t.trace_id IS NULL OR t.status = 'running'"
         ).fetchall()
     )

@@ -109,17 +109,37 @@ def test_a_reservation_ends_with_its_turn_in_one_step(observability: Observabili
     observability.flush()
     assert total(database, BUDGET) == 70
     assert total(database, replace(BUDGET, key="codex")) == 0
-    call = {**CALL, "cost": 90, "cost_source": "reported"}
-    started = NOW - MINUTE
-    observability.start_span("attempt", call, parent=root, started_at=started).end(NOW)
-    observability.flush()
-    assert total(database, BUDGET) == 160, "too much for a moment rather than too little"
+    for cost, expected in ((40, 70), (50, 90)):
+        call = {**CALL, "cost": cost, "cost_source": "reported"}
+        started = NOW - MINUTE
+        observability.start_span("attempt", call, parent=root, started_at=started).end(NOW)
+        observability.flush()
+        assert total(database, BUDGET) == expected
     root.end()
     observability.flush()
     assert total(database, BUDGET) == 90
     with transaction(database):
         remove_ended(database, now=NOW)
     assert not ReservationRow.select().count(database)
+
+
+def test_the_reservations_of_several_agents_stand_until_their_turn_ends(
+    observability: Observability,
+) -> None:
+    database = observability.database
+    root = observability.start_span("slack message", said(GENERAL, ALICE, "why?", agent="claude"))
+    with transaction(database):
+        for agent in ("claude", "codex"):
+            reserved = Reservation(replace(SPENDER, agent=agent), 70)
+            reserve(database, reserved, trace_id=root.trace_id, process=this_process(), now=NOW)
+    call = {**CALL, "cost": 40, "cost_source": "reported"}
+    observability.start_span("attempt", call, parent=root, started_at=NOW - MINUTE).end(NOW)
+    observability.flush()
+    assert total(database, BUDGET) == 110
+    assert total(database, replace(BUDGET, key="codex")) == 70, "claude has spent, codex has not"
+    root.end()
+    observability.flush()
+    assert total(database, BUDGET) == 40
 
 
 @pytest.mark.parametrize("ends", ["process", "time"])
