@@ -272,8 +272,10 @@ class ReplyRepair:
             "trace_id": reply.trace_id,
             "bot_user_id": self._bot_user,
         }
-        again = failure_buttons(Attempt(reply.trace_id, reply.message_ts, reply.agent), ())
-        (message,) = reply_messages("", payload=payload, note=RESTARTED, below=[again])
+        below = []
+        if reply.agent != TURN:  # Of a turn that is given up nobody knows whom it would have asked.
+            below = [failure_buttons(Attempt(reply.trace_id, reply.message_ts, reply.agent), ())]
+        (message,) = reply_messages("", payload=payload, note=RESTARTED, below=below)
         shown = next((each for each in thread if each["ts"] == reply.ts), {})
         kept = kept_blocks(shown.get("blocks") or (), running_id(reply.trace_id, reply.agent))
         return [{**message, "blocks": [*kept, *message["blocks"]]}]

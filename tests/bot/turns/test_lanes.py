@@ -373,6 +373,8 @@ def test_a_message_that_two_processes_did_not_survive_is_given_up(
     tick(bot)
     (note,) = ended(sandbox, general, question, "octagonal_sign")
     assert "Please ask again" in note.text
+    # Nobody knows whom the button should ask.
+    assert [block["type"] for block in note.blocks] == ["section"]
     assert (rows(observability), agent.requests) == (0, [])
 
 
