@@ -55,8 +55,10 @@ def current_message(
     details = dict(row.details)
     again = details.pop("asked_again", None)
     known = replace(parsed, **details)
-    # Who asks again need not be the author.
-    return replace(known, user=row.user, asked_again=AskedAgain(**again)) if again else known
+    if again is None:
+        return known
+    # Who asks again need not be the author, and decides on whether it is asked, whatever wrote it.
+    return replace(known, user=row.user, subtype=None, bot_id=None, asked_again=AskedAgain(**again))
 
 
 def read_message(

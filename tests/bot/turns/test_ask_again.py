@@ -11,6 +11,9 @@ from slack_sdk import WebClient
 
 from bot.agents.config.roster import Roster
 from bot.sandbox import Channel, Message, Sandbox, User
+from bot.slack.types import AskedAgain, IncomingMessage
+from bot.turns.accepted import accepted_message, current_message
+from bot.turns.decision import BotIdentity, Decision, Reason, settled
 from storage import Observability
 from storage.queries.traces import trace_spans
 from tests.support.conversations import StartBot, ended, finished
@@ -305,3 +308,29 @@ def test_a_follow_up_is_asked_again_with_its_thread(
     again = agent.requests[1]
     assert again.prompt == "which?"
     assert ["zebra" in each.text for each in again.history] == [True]
+
+
+def test_a_workflows_question_that_is_asked_again_is_still_one_when_it_is_read_anew(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    workflow = sandbox.add_bot("Daily report", legacy=True)
+    sandbox.join(workflow, general)
+    posted = sandbox.post(workflow, general, f"{sandbox.mention} write it")
+    identity = BotIdentity(user=sandbox.bot_user_id, bot_id=sandbox.bot_id)
+    asked = IncomingMessage(
+        team=sandbox.team_id,
+        channel=general.id,
+        channel_type="channel",
+        ts=posted.ts,
+        thread_ts=None,
+        user=alice.id,
+        text=posted.text,
+        asked_again=AskedAgain(agent="scripted", trace_id="1" * 32, author=""),
+    )
+    row = accepted_message(asked, identity, trace_id="2" * 32, position="1.0")
+    assert row is not None
+    # As after an edit while it waited, or by another process.
+    again = current_message(web, identity, row)
+    assert again is not None
+    decision = settled(again, identity, other_bots=frozenset())
+    assert decision == Decision(True, Reason.ASKED_AGAIN)
