@@ -3,7 +3,8 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 
 from peewee import InterfaceError, OperationalError, PeeweeException
 
@@ -13,6 +14,7 @@ from bot.concurrency.running_turns import RunningTurn, RunningTurns
 from bot.retry import RetryPolicy, TryAgain
 from reports.errors import UsageError
 from reports.views.messages import MessageView, ambiguous, not_found
+from storage.coordination.accepted_messages import waiting_traces
 from storage.coordination.cancel_requests import request_cancel
 from storage.database.base import Database
 from storage.model.trace_context import began_at
@@ -70,9 +72,14 @@ class TurnCanceller:
         ]
         ours = [turn for turn in turns if isinstance(turn, RunningTurn)]
         stored = [turn for turn in turns if isinstance(turn, TraceSummary)]
-        # The traces of messages that still wait are stored as running, too. If the turn is not
-        # ours, the oldest trace is its: a thread's messages are answered in order.
-        for turn in ours or sorted(stored, key=lambda trace: trace.started_at)[:1]:
+        # The traces of messages that still wait are stored as running, too, and the one that runs
+        # need not be the oldest: it has a new trace if another process has taken it over.
+        waiting: Collection[str] = ()
+        if not ours:
+            with suppress(PeeweeException):
+                waiting = waiting_traces(self._database)
+        theirs = [turn for turn in stored if turn.trace_id not in waiting]
+        for turn in ours or sorted(theirs, key=lambda trace: trace.started_at)[:1]:
             if _may_cancel(turn, self._access.sight(team, user), team=team, user=user):
                 self._cancel_patiently(turn, by=user)
 

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -19,6 +20,7 @@ from bot.slack.directory import Directory
 from bot.turns.cancel import TurnCanceller, cancel_from_shell
 from reports.errors import UsageError
 from storage import Observability
+from storage.coordination.accepted_messages import AcceptedMessage, accept_message
 from storage.coordination.cancel_requests import cancel_requests
 from storage.database.connect import connect
 from storage.queries.lookups import running_traces, thread_traces
@@ -325,3 +327,35 @@ def test_a_turn_of_another_process_is_stopped_once_a_locked_database_takes_it(
     holder.close()
     assert cancel_requests(database, [span.trace_id]) == {span.trace_id: DELETION}
     observability.end_span(span)
+
+
+def test_slacks_stop_stops_the_turn_that_runs_elsewhere_and_not_one_that_waits(
+    observability: Observability,
+) -> None:
+    database = observability.database
+    facts = {"channel": "C1", "thread_ts": "1.0", "team": "T1", "user": "U1", "platform": "slack"}
+    # The one that runs was taken over, in a newer trace than that of the one after it.
+    waits, runs = (
+        observability.start_span("slack message", {**facts, "message_ts": ts})
+        for ts in ("2.0", "1.0")
+    )
+    observability.flush()
+    row = AcceptedMessage(
+        trace_id=waits.trace_id,
+        team="T1",
+        channel="C1",
+        thread_ts="1.0",
+        message_ts="2.0",
+        user="U1",
+        position="2.0",
+        details={},
+    )
+    accept_message(database, row, claim="", process="another", now=1, may_run=False)
+    access = cast(Access, SimpleNamespace(sight=lambda team, user: None))
+    running = RunningTurns(database, limit=1)
+    canceller = TurnCanceller(running=running, access=access, database=database)
+    canceller.in_thread("C1", "1.0", team="T1", user="U1")
+    asked = cancel_requests(database, [waits.trace_id, runs.trace_id])
+    assert asked == {runs.trace_id: "U1"}
+    for span in (waits, runs):
+        observability.end_span(span)
