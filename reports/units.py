@@ -51,7 +51,9 @@ def parse_since(text: str) -> str:
     """
     with suppress(ValueError):
         return duration_text(parse_duration(text))
-    day, clock = re.split(r"[ T]+(?=\d{1,2}:)|$", text.strip(), maxsplit=1, flags=re.IGNORECASE)
+    # Looked at once, as long as the run of spaces may be.
+    between = r"(?<![ T])[ T]+(?=\d{1,2}:)|$"
+    day, clock = re.split(between, text.strip(), maxsplit=1, flags=re.IGNORECASE)
     clock = re.sub(r"^(?=\d:)", "0", clock.upper())  # A time may be 9:00.
     name = DAYS.get(day.lower(), "")
     try:

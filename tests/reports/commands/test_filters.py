@@ -359,3 +359,8 @@ def test_each_filter_narrows_a_list(
 @pytest.mark.parametrize("opened", ["<#C1|", "<http://a"])
 def test_links_without_an_end_are_read_in_a_moment(opened: str) -> None:
     assert without_mark("user", opened * 80_000) == opened * 80_000
+
+
+def test_a_period_with_a_long_run_of_signs_is_refused_in_a_moment() -> None:
+    with pytest.raises(ValueError, match="7d"):
+        parse_since("T" * 400_000 + "x")
