@@ -19,6 +19,12 @@ from storage.database.base import Database
 POLL_S = 1.0
 """The longest that a notice waits for a process in which nobody asks."""
 
+PATIENCE_S = 2.0
+"""How long a turn waits for another thread that reads the notices: a server may stand still."""
+
+CLOSE_S = 5.0
+"""How long a stop waits for the thread that reads in the background."""
+
 AGENTS = "agents"
 """The agents file was read again."""
 DELETION = "deletion"
@@ -91,26 +97,29 @@ class NoticeBoard:
 
         Call it before an old copy could do harm. It costs one look at a small table.
         """
-        with self._lock:
-            try:
-                self._last, notices = notices_since(
-                    self._database, self._last, team=self._team, process=self._process
-                )
-            except PeeweeException as error:
-                self._tell_failure(error)
-                return False
+        if not self._lock.acquire(timeout=PATIENCE_S):
+            return False
+        try:
+            self._last, notices = notices_since(
+                self._database, self._last, team=self._team, process=self._process
+            )
             self._failed = False
             for notice in notices:
                 for hear in self._subscribers[notice.topic]:
                     hear(notice.key)
-            return True
+        except PeeweeException as error:
+            self._tell_failure(error)
+            return False
+        finally:
+            self._lock.release()
+        return True
 
     def close(self) -> None:
         self._closing.set()
         with suppress(PeeweeException):
             self._database.announce()  # Which wakes our own thread, too.
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_S)
 
     def _poll(self) -> None:
         while not self._closing.is_set():

@@ -1,4 +1,4 @@
-"""Open a connection to a PostgreSQL server. psycopg is imported only here, and when it is used."""
+"""Open a connection to a PostgreSQL server. psycopg is imported only when it is used."""
 
 import logging
 import threading
@@ -40,15 +40,17 @@ def open_connection(url: PostgresURL) -> "Connection[Any]":
 
     Raises `DatabaseUnavailable` if the server is too old, or the database does not take all text.
     """
-    import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    from storage.database.watched_connection import WatchedConnection
 
     with translate_errors:
         # Not the URL itself, which an error about it would quote with its password.
         known: dict[str, Any] = {**CONNECT, **conninfo_to_dict(url.text)}
         settings = make_conninfo(**known)
         logging.getLogger("psycopg").addFilter(_is_not_ours)  # Added once, however often.
-        connection = psycopg.connect(settings, autocommit=True, prepare_threshold=None)
+        connection = WatchedConnection.connect(settings, autocommit=True, prepare_threshold=None)
+        connection.settings = settings
     if connection.info.server_version < OLDEST * 10_000:
         version = connection.info.parameter_status("server_version")
         connection.close()

@@ -19,7 +19,14 @@ from peewee import PostgresqlDatabase, Psycopg3Adapter
 
 from storage.database.base import Database
 from storage.database.bulk_insert import insert_rows
-from storage.database.error_causes import KNOWN, READ_ONLY, ConnectionLost, cause_of, reason
+from storage.database.error_causes import (
+    KNOWN,
+    READ_ONLY,
+    UNREACHABLE,
+    ConnectionLost,
+    cause_of,
+    reason,
+)
 from storage.database.key_arrays import arrays, is_one, table
 from storage.database.pool import Pool
 from storage.database.postgres_url import PostgresURL
@@ -154,7 +161,7 @@ class ServerSessions(PostgresqlDatabase, Database):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raise psycopg's errors as Peewee's. Leave a server that only reads since a failover.
+        """Raise psycopg's errors as Peewee's. Leave a server that is lost, or only reads by now.
 
         Errors that are not tracebot's are all of one class, and have one line.
         """
@@ -163,7 +170,8 @@ class ServerSessions(PostgresqlDatabase, Database):
                 yield
         except peewee.PeeweeException as error:
             cause = cause_of(error)
-            if cause == READ_ONLY:
+            # Each other connection would have to find out for itself, which may take seconds.
+            if cause in (READ_ONLY, UNREACHABLE):
                 self._pool.retire()
             if cause not in KNOWN:
                 raise

@@ -182,6 +182,9 @@ class Cable:
         self._listener: socket.socket | None = None
         self.cut_after: int | None = None
         """Cut after so many bytes to the server, once."""
+        self.flows = threading.Event()
+        """While it is cleared, nothing passes, as if the server stood still. Who connects waits."""
+        self.flows.set()
         self.mend()
 
     def mend(self) -> None:
@@ -222,6 +225,7 @@ class Cable:
                         self.cut()
                         self.cut_after = None
                         return
+                self.flows.wait()
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
 
@@ -234,6 +238,7 @@ def cable(new_postgres_url: str) -> Iterator[Cable]:
         cable = Cable(new_postgres_url, Path(folder))
         yield cable
         cable.cut()
+        cable.flows.set()
 
 
 @contextmanager

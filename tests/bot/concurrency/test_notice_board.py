@@ -121,6 +121,29 @@ def test_without_the_database_a_thread_is_read_anew(
     assert "are not told of a change" in caplog.text
 
 
+def test_nobody_waits_for_ever_for_a_thread_that_hangs(
+    db_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notice_board, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(notice_board, "CLOSE_S", 0.1)
+    hangs, ends = threading.Event(), threading.Event()
+
+    def hang(key: str) -> None:
+        hangs.set()
+        ends.wait(60)
+
+    with board(str(db_path)) as (here, _), board(str(db_path)) as (there, _):
+        there.subscribe(AGENTS, hang)
+        here.post(AGENTS)
+        there._thread.start()
+        assert hangs.wait(30)
+        assert not there.catch_up(), "what was posted may not be heeded yet"
+        there.close()
+        assert not ends.is_set()
+        ends.set()
+        there._thread.join(30)
+
+
 def test_a_server_wakes_who_listens_and_is_listened_to_again_after_an_outage(
     cable: Cable, new_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

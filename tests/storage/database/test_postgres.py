@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import peewee
 import pytest
 
-from storage.database import server_connection
+from storage.database import server_connection, watched_connection
 from storage.database.base import Database
 from storage.database.connect import database_path, locate
 from storage.database.error_causes import LOCKED, READ_ONLY, UNREACHABLE, cause_of
@@ -534,3 +534,23 @@ def test_a_socket_that_asks_for_no_password_is_an_open_door(new_postgres_url: st
         assert folder in database.open_doors()
     with closing(locate(new_postgres_url.replace("postgres:@", "zoe:hush@"))) as database:
         assert folder not in database.open_doors()
+
+
+def test_a_server_that_stands_still_is_given_up_and_one_that_takes_long_is_not(
+    cable: Cable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched_connection, "SILENCE_S", 0.2)
+    monkeypatch.setitem(server_connection.CONNECT, "connect_timeout", 2)
+    with closing(locate(cable.url)) as database:
+        assert database.fetch("SELECT 1 FROM pg_sleep(1)", ()) == [(1,)]
+        with transaction(database):
+            database.execute_sql("SELECT pg_sleep(1)")
+        cable.flows.clear()
+        with pytest.raises(peewee.OperationalError, match="the server does not answer") as caught:
+            count(database)
+        assert cause_of(caught.value) == UNREACHABLE
+        with pytest.raises(peewee.OperationalError), transaction(database):
+            pass
+        cable.flows.set()
+        with closing(locate(cable.url)) as again:
+            assert count(again) == 0
