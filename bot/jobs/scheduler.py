@@ -5,6 +5,7 @@ that any number of processes can tick on one database and each job still runs on
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from reports.views.health_rules import WAL_LIMIT
 from storage.coordination.leases import complete_lease, leased, release_lease_of_dead
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
+from storage.database.stopping import Stopped, stopped_by
 from storage.health import log_size
 from storage.model.retention import Folding, Retention
 from storage.recovery.integrity import check
@@ -92,6 +94,7 @@ class Scheduler:
         # It would tell of each job at INFO, every few seconds.
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler = BackgroundScheduler(timezone=UTC)
+        self._closing = threading.Event()
 
     def start(self) -> None:
         # After a suspended machine wakes up, one tick makes up for all that were missed, and it
@@ -118,7 +121,9 @@ class Scheduler:
         self._scheduler.start()
 
     def stop(self) -> None:
+        """Begin no more jobs, and wait for those that run: upkeep ends with its transaction."""
         if self._scheduler.running:
+            self._closing.set()
             self._scheduler.shutdown(wait=True)
             self._note(time.time_ns(), stopped=True)
 
@@ -137,7 +142,7 @@ class Scheduler:
         self._attempt("Warning of budgets", lambda: self._warn_of_budgets(now))
         self._attempt("Storing spooled spans", self._adopt)
         self._attempt("Erasing", self._erase)
-        self._attempt("The search index", lambda: add_all(self._database))
+        self._attempt("The search index", self._index)
         self._attempt("Counting issues", lambda: self._count_issues(now))
         self._attempt("The checkpoint", lambda: self._checkpoint("passive", now))
         self._attempt("The recovery", lambda: self._recover(now))
@@ -158,9 +163,7 @@ class Scheduler:
             self._database.close()
 
     def _note(self, now: int, *, stopped: bool) -> None:
-        self._attempt(
-            "Noting the connection", lambda: self._note_connection(now=now, stopped=stopped)
-        )
+        self._try("Noting the connection", lambda: self._note_connection(now=now, stopped=stopped))
 
     def _end_replies_now(self) -> None:
         self._attempt("Ending replies", lambda: self._end_replies(time.time_ns()))
@@ -174,8 +177,14 @@ class Scheduler:
         self._attempt("Ending spans", lambda: mark_abandoned(self._database))
 
     def _attempt(self, job: str, run: Callable[[], object]) -> None:
+        if not self._closing.is_set():
+            self._try(job, run)
+
+    def _try(self, job: str, run: Callable[[], object]) -> None:
         try:
             run()
+        except Stopped:
+            logger.info("%s is left for later, as the bot is stopped.", job)
         except PeeweeException as error:
             logger.warning(
                 "%s failed because of the database (%s). The next tick tries again.", job, error
@@ -197,16 +206,22 @@ class Scheduler:
 
     def _erase(self) -> None:
         # What could not be erased when it was asked for, and what an older backup brought back.
-        if apply_pending(self._database):
-            empty_log(self._database)
+        with stopped_by(self._closing):
+            if apply_pending(self._database):
+                empty_log(self._database)
+
+    def _index(self) -> None:
+        with stopped_by(self._closing):
+            add_all(self._database)
 
     def _retain(self, now: int) -> None:
         if self._database.on_server:
             # By its clock, and so that whole days are due, which are dropped at once.
             now = self._database.now() // DAY_NS * DAY_NS
         # First, as retention then gives the free pages back and counts what is left.
-        fold(self._database, self._folding, now=now)
-        removed = apply_retention(self._database, self._retention, now=now)
+        with stopped_by(self._closing):
+            fold(self._database, self._folding, now=now)
+            removed = apply_retention(self._database, self._retention, now=now)
         if removed.traces:
             logger.info("Retention removed %d traces.", removed.traces)
         if (age := self._retention.older_than_ns) is not None:
@@ -216,10 +231,11 @@ class Scheduler:
         self._checkpoint("truncate", now)
 
     def _check(self, now: int) -> None:
-        check(self._database)
+        check(self._database, stopped=self._closing.is_set)
 
     def _recover(self, now: int) -> None:
-        finish_recoveries(self._database)
+        with stopped_by(self._closing):
+            finish_recoveries(self._database)
         self._digests.send_recoveries(now=now)
 
     def _checkpoint(self, mode: CheckpointMode, now: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from storage.database.base import Database
+from storage.database.stopping import raise_if_stopped
 
 
 @contextmanager
@@ -21,6 +22,7 @@ def transaction(
     the error of the last try. `of` names all that the block reads and changes, such as its traces:
     on a server it then only waits for transactions of the same things, and for those without names.
     """
+    raise_if_stopped()
     patience = database.timeout if deadline is None else deadline
     database.begin_writing(patience=patience, of=of)
     try:

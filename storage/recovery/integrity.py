@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,15 @@ class Check:
     finding: str = ""
 
 
-def check(database: Database, *, limit_s: float = LIMIT_S) -> Check | None:
+def check(
+    database: Database,
+    *,
+    limit_s: float = LIMIT_S,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Check | None:
     """Check the file for at most `limit_s` seconds, and store the result in the journal.
+
+    It ends, as at the limit, once `stopped()` is true.
 
     A damaged database is replaced, see `storage.recovery.replacement`. Return None for a database
     on a server, which looks after its own files.
@@ -50,7 +58,7 @@ def check(database: Database, *, limit_s: float = LIMIT_S) -> Check | None:
     if not isinstance(database, SharedDatabase):
         return None
     own = connect(database.path)
-    found = _quick_check(own, limit_s)
+    found = _quick_check(own, limit_s, stopped)
     if not found.ok:
         # `own` still knows which file was checked. Another process may have replaced that file by
         # now, and the new one must not be replaced in its turn.
@@ -102,9 +110,9 @@ def last_check(database: Database) -> Check | None:
     )
 
 
-def _quick_check(own: SharedDatabase, limit_s: float) -> Check:
+def _quick_check(own: SharedDatabase, limit_s: float, stopped: Callable[[], bool]) -> Check:
     now, until = time.time_ns(), time.monotonic() + limit_s
-    own.progress(lambda: time.monotonic() > until, STEPS)
+    own.progress(lambda: time.monotonic() > until or stopped(), STEPS)
     try:
         rows: list[tuple[Any, ...]] = own.execute_sql("PRAGMA quick_check(1)").fetchall()
     except Exception as error:

@@ -30,6 +30,7 @@ from storage.database.models import (
     UnfinishedReplyRow,
 )
 from storage.database.partitions import LONG, add_partitions, drop_partitions, if_possible
+from storage.database.stopping import raise_if_stopped
 from storage.database.transactions import transaction
 from storage.model.retention import Retention
 from storage.store.erasing import remove_files
@@ -301,6 +302,7 @@ def _shrink(database: Database) -> None:
 
     left = free()
     while left:
+        raise_if_stopped()
         began = time.monotonic()
         database.execute_sql("PRAGMA incremental_vacuum(250)").fetchall()
         _let_others_write(began)

@@ -20,6 +20,7 @@ from storage import Observability
 from storage.coordination.leases import acquire_lease
 from storage.database.base import Database
 from storage.database.models import SpanRow
+from storage.database.transactions import transaction
 from storage.model.batch import Batch
 from storage.model.retention import Folding, Retention
 from storage.model.span import Span
@@ -115,6 +116,37 @@ def test_upkeep_that_fails_is_tried_again_in_the_next_tick_and_done_once_a_day(
     for minute in range(4):
         made.tick(now=NOW + minute * MINUTE_NS)
         assert len(done) == min(minute, 1)
+
+
+def test_a_stop_waits_for_one_transaction_of_retention_and_the_next_start_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended, given_up = threading.Event(), threading.Event(), threading.Event()
+
+    def endless(*args: Any, **options: Any) -> None:
+        try:
+            while not given_up.is_set():
+                with transaction(database):
+                    begun.set()
+        finally:
+            ended.set()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scheduler, "apply_retention", endless)
+        made = _scheduler(database)
+        made.start()
+        ticking = threading.Thread(target=made.tick, kwargs={"now": NOW})
+        ticking.start()
+        assert begun.wait(10)
+        made.stop()
+        in_time = ended.wait(10)
+        given_up.set()
+        ticking.join()
+    assert in_time
+    done: list[str] = []
+    monkeypatch.setattr(scheduler, "apply_retention", _noted(done, scheduler.apply_retention))
+    _scheduler(database).tick(now=NOW + MINUTE_NS)
+    assert done == ["apply_retention"]
 
 
 def test_upkeep_of_a_process_that_ended_at_it_is_done_by_another(

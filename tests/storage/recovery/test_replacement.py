@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -370,8 +371,8 @@ def test_a_check_that_ends_after_another_process_replaced_the_file_leaves_the_ne
 ) -> None:
     damage(full, 0.5)
 
-    def slow_check(own: SharedDatabase, limit_s: float) -> integrity.Check:
-        found = quick_check(own, limit_s)
+    def slow_check(own: SharedDatabase, *limits: Any) -> integrity.Check:
+        found = quick_check(own, *limits)
         assert not found.ok
         other = connect(full)
         other.execute_sql("SELECT 1").fetchall()
