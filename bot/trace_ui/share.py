@@ -1,11 +1,12 @@
 """Post a trace where its button was pressed: in that thread or channel, and once a day."""
 
+import logging
 import time
 from collections.abc import Sequence
 
 from slack_sdk import WebClient
 
-from bot.slack.errors import SLACK_ERRORS
+from bot.slack.errors import SLACK_ERRORS, may_have_worked
 from bot.trace_ui.requester import Requester
 from reports.render.block_kit import Block, context
 from reports.views.messages import MessageView
@@ -16,6 +17,8 @@ from storage.database.base import Database
 ONCE_NS = 24 * 3_600 * 1_000_000_000
 """The same trace may be posted in the same place again after a day."""
 
+logger = logging.getLogger("tracebot.share")
+
 
 def post_once(
     client: WebClient,
@@ -25,9 +28,10 @@ def post_once(
     blocks: Sequence[Block],
     requester: Requester,
 ) -> MessageView:
-    """Post *blocks* in the requester's name and say so. Raises one of `SLACK_ERRORS`.
+    """Post *blocks* in the requester's name and say so. Raises `SLACK_ERRORS` if it was refused.
 
-    A lease makes a second click, or somebody else's, wait for a day.
+    A lease makes a second click, or somebody else's, wait for a day, also if only Slack's answer
+    was lost.
     """
     place = "thread" if requester.thread_ts else "channel"
     where = f"{requester.team}:{requester.channel}:{requester.thread_ts or ''}"
@@ -36,9 +40,15 @@ def post_once(
         return MessageView(text=f"This trace was posted in this {place} already.", found=True)
     try:
         in_place = _post(client, blocks, requester)
-    except SLACK_ERRORS:
-        release_lease(database, key, owner=owner)
-        raise
+    except SLACK_ERRORS as error:
+        if not may_have_worked(error):
+            release_lease(database, key, owner=owner)
+            raise
+        logger.warning("Slack did not tell whether %s was posted: %s", key, error)
+        return MessageView(
+            text=f"Slack did not tell whether the trace was posted: look in this {place}.",
+            found=True,
+        )
     if not in_place:
         return MessageView(text="This thread was deleted, so the trace was not posted.")
     return MessageView(text=f"The trace was posted in this {place}.", found=True)

@@ -93,6 +93,16 @@ def test_a_share_that_slack_refused_can_be_repeated(
     assert "posted in this thread." in share(sandbox, alice)
 
 
+def test_a_share_of_which_only_slacks_answer_was_lost_is_not_posted_again(
+    trace: TraceSummary, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    show_in_thread(sandbox, alice, general, trace)
+    sandbox.faults.lose_answer("chat.postMessage")
+    assert "did not tell whether the trace was posted: look in this thread" in share(sandbox, alice)
+    assert "posted in this thread already" in share(sandbox, alice)
+    assert len(shares(sandbox, general)) == 1
+
+
 def test_a_trace_is_not_shared_in_the_channel_if_its_thread_is_gone(
     trace: TraceSummary, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
