@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from peewee import PeeweeException
 
@@ -44,6 +46,22 @@ COUNTING_S = 0.5
 """How long a tick counts what an older tracebot did not."""
 
 logger = logging.getLogger("tracebot.schedule")
+
+
+class Jobs(MemoryJobStore):  # type: ignore[misc]
+    """Jobs that are all due at once if the clock was set back.
+
+    By APScheduler they would wait until it has caught up.
+    """
+
+    _seen: datetime | None = None
+
+    def get_due_jobs(self, now: datetime) -> Any:
+        if self._seen is not None and now < self._seen:
+            for job in self.get_all_jobs():
+                job.modify(next_run_time=now)
+        self._seen = now
+        return super().get_due_jobs(now)
 
 
 class Scheduler:
@@ -93,7 +111,7 @@ class Scheduler:
         self._warn_of_budgets = warn_of_budgets
         # It would tell of each job at INFO, every few seconds.
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
-        self._scheduler = BackgroundScheduler(timezone=UTC)
+        self._scheduler = BackgroundScheduler(timezone=UTC, jobstores={"default": Jobs()})
         self._closing = threading.Event()
 
     def start(self) -> None:

@@ -5,6 +5,9 @@ key can never be acquired again. If that process dies, another one can acquire t
 expired. It has to find out by itself how much of the work was done.
 
 A lease that expires does not stop its holder, so a lease must last longer than the work can take.
+
+The clock may have been ahead when a lease was acquired. One that was acquired further in the future
+than it lasts counts as expired: so nobody waits for it longer than twice as long as it lasts.
 """
 
 import logging
@@ -71,7 +74,11 @@ def insert_lease(database: Database, key: str, *, owner: str, now: int, lease_ns
             "claimed_at": EXCLUDED.claimed_at,
             "expires_at": EXCLUDED.expires_at,
         },
-        where=SQL('"claims"."done_at" IS NULL AND "claims"."expires_at" <= EXCLUDED."claimed_at"'),
+        where=SQL(
+            '"claims"."done_at" IS NULL AND ("claims"."expires_at" <= EXCLUDED."claimed_at" OR '
+            '"claims"."claimed_at" - EXCLUDED."claimed_at" > '
+            '"claims"."expires_at" - "claims"."claimed_at")'
+        ),
     )
     return bool(insert.as_rowcount().execute(database))
 

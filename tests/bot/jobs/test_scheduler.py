@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import peewee
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from bot.jobs import scheduler
 from bot.jobs.digests import Digests
@@ -147,6 +148,20 @@ def test_a_stop_waits_for_one_transaction_of_retention_and_the_next_start_goes_o
     monkeypatch.setattr(scheduler, "apply_retention", _noted(done, scheduler.apply_retention))
     _scheduler(database).tick(now=NOW + MINUTE_NS)
     assert done == ["apply_retention"]
+
+
+def test_jobs_go_on_after_the_clock_was_set_back() -> None:
+    now = datetime.fromtimestamp(NOW / 1e9, UTC)
+    ticks = BackgroundScheduler(timezone=UTC, jobstores={"default": (jobs := scheduler.Jobs())})
+    ticks.add_job(print, "interval", minutes=1, next_run_time=now)
+    ticks.start(paused=True)
+    try:
+        assert len(jobs.get_due_jobs(now)) == 1
+        ticks.get_jobs()[0].modify(next_run_time=now + timedelta(minutes=1))
+        assert not jobs.get_due_jobs(now + timedelta(seconds=59))
+        assert len(jobs.get_due_jobs(now - timedelta(hours=1))) == 1
+    finally:
+        ticks.shutdown()
 
 
 def test_upkeep_of_a_process_that_ended_at_it_is_done_by_another(

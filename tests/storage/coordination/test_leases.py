@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from storage.coordination.leases import acquire_lease, complete_lease, leased
+from storage.coordination.leases import FOREVER_NS, acquire_lease, complete_lease, leased
 from storage.database.base import Database
 
 
@@ -24,6 +24,18 @@ def test_a_lease_that_expired_can_be_acquired_by_another(database: Database) -> 
     assert not acquire_lease(database, "digest", owner="b", now=99, lease_ns=100)
     assert acquire_lease(database, "digest", owner="b", now=100, lease_ns=100)
     assert not acquire_lease(database, "digest", owner="a", now=101, lease_ns=100)
+
+
+def test_a_lease_of_a_clock_that_was_far_ahead_can_be_acquired_by_another(
+    any_database: Database,
+) -> None:
+    def acquire(owner: str, now: int, lease_ns: int = 100) -> bool:
+        return acquire_lease(any_database, "digest", owner=owner, now=now, lease_ns=lease_ns)
+
+    assert acquire("ahead", now=1_000)
+    assert not acquire("b", now=900)
+    assert acquire("b", now=899, lease_ns=FOREVER_NS)
+    assert not acquire("c", now=0), "one that lasts for ever does so by any clock"
 
 
 def test_a_completed_lease_is_never_acquired_again(database: Database) -> None:
