@@ -103,6 +103,16 @@ class Directory:
         )
         return joined
 
+    def conversations(self, user: str) -> frozenset[str]:
+        """Return the channels and group messages that `user` is in, as far as the bot sees them."""
+        found: frozenset[str] = self._ask(
+            ("conversations", user),
+            lambda: frozenset(
+                self._conversations("public_channel,private_channel,mpim", user=user)
+            ),
+        )
+        return found
+
     def members(self, channel: str) -> frozenset[str]:
         """Return the ids of the users who are in a conversation now."""
         members: frozenset[str] = self._ask(

@@ -1,7 +1,6 @@
 """Set when a channel gets its digest: by a command, or by the buttons below a digest."""
 
 import time
-from dataclasses import replace
 
 from bot.access import Access, Sight
 from bot.slack.directory import Directory
@@ -45,23 +44,26 @@ class DigestSettings:
         return bool(channel) and self._access.is_reader(channel, sight)
 
     def joined(self, requester: Requester) -> list[Subscription]:
-        """Return the digests of the conversations that somebody is in, if they may change them."""
-        sight = self._access.sight(requester.team, requester.user)
-        if not sight.audiences:
-            return []
-        stored = [each for each in subscriptions(self._database) if each.team == requester.team]
-        return [each for each in stored if self._is_joined(each.channel, requester, sight)]
-
-    def _is_joined(self, channel: str, requester: Requester, sight: Sight) -> bool:
-        """Return whether somebody is in a channel; False if Slack does not tell or has deleted it.
+        """Return the digests of the conversations that somebody is in, if they may change them.
 
         Everyone may change the digest of a public channel, but not everyone cares about it.
         """
+        stored = [each for each in subscriptions(self._database) if each.team == requester.team]
+        sight = self._access.sight(requester.team, requester.user)
+        if not (stored and sight.audiences):
+            return []
         try:
-            may_change = self._may_change(replace(requester, channel=channel), sight)
-            return may_change and requester.user in self._directory.members(channel)
+            joined = self._directory.conversations(requester.user)
         except SLACK_ERRORS:
-            return False
+            joined = frozenset()
+        # Slack does not list a direct message with the bot, where nobody else can subscribe.
+        own = [
+            each
+            for each in stored
+            if each.channel in joined
+            or (each.channel.startswith("D") and each.created_by == requester.user)
+        ]
+        return [each for each in own if sight.may_see_in(each.channel)]
 
     def current(self, requester: Requester) -> Subscription:
         """Return the channel's subscription, or one to begin with."""

@@ -151,6 +151,31 @@ def test_digests_of_the_users_own_channels_are_changed_on_the_home_tab(
     assert str(home(sandbox, bob)).count("each day at 09:00") == 2
 
 
+def test_the_home_tab_asks_slack_once_about_all_channels_with_a_digest(
+    sandbox: Sandbox, observability: Observability, start_bot: StartBot, alice: User
+) -> None:
+    bob = sandbox.add_user("bob")
+    places = [sandbox.add_channel(f"team-{number}", [alice, bob]) for number in range(4)]
+    for place, user in (
+        *((channel, alice) for channel in places),
+        (sandbox.open_dm(alice), alice),
+        (sandbox.open_dm(bob), bob),
+    ):
+        subscribe(
+            observability.database,
+            Subscription(sandbox.team_id, place.id, "09:00", "UTC", user.id),
+        )
+    start_bot()
+
+    def calls() -> int:
+        return sum(len(sandbox.calls(f"conversations.{name}")) for name in ("info", "members"))
+
+    before = calls()
+    shown = str(home(sandbox, alice))
+    assert shown.count("each day at 09:00") == 5
+    assert calls() - before == 1, "Slack does not list direct messages"
+
+
 def test_alerts_and_budgets_stand_on_the_home_tab_of_those_who_may_know_them(
     sandbox: Sandbox,
     observability: Observability,
