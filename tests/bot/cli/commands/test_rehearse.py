@@ -115,7 +115,7 @@ def test_settings_can_be_tried_and_mistakes_are_explained(rehearse: Rehearse) ->
     for arguments, problem in (
         ([], "name an agents file with --agents FILE"),
         (["--agents", "new.toml", "--since", "soon"], "'soon' is not a period"),
-        (["--mention-only", "--since", "2999-01-01", "9:00"], "2999-01-01T09:00 is in the future"),
+        (["--mention-only", "--since", "2999-01-01", "9:00"], "2999-01-01 09:00 is in the future"),
     ):
         code, said = rehearse(*arguments)
         assert code == 2
