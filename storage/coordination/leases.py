@@ -6,8 +6,8 @@ expired. It has to find out by itself how much of the work was done.
 
 A lease that expires does not stop its holder, so a lease must last longer than the work can take.
 
-The clock may have been ahead when a lease was acquired. One that was acquired further in the future
-than it lasts counts as expired: so nobody waits for it longer than twice as long as it lasts.
+The clock may have been far ahead when a lease was acquired. One that was acquired further in the
+future than it lasts, and than the clocks of machines may differ, counts as expired.
 """
 
 import logging
@@ -22,6 +22,9 @@ from storage.database.models import LeaseRow
 from storage.database.transactions import transaction
 
 FOREVER_NS = 2**62
+
+APART_NS = 600 * 1_000_000_000
+"""How much the clocks of the machines may differ."""
 
 logger = logging.getLogger("tracebot.storage")
 
@@ -76,6 +79,7 @@ def insert_lease(database: Database, key: str, *, owner: str, now: int, lease_ns
         },
         where=SQL(
             '"claims"."done_at" IS NULL AND ("claims"."expires_at" <= EXCLUDED."claimed_at" OR '
+            f'"claims"."claimed_at" - EXCLUDED."claimed_at" > {APART_NS} AND '
             '"claims"."claimed_at" - EXCLUDED."claimed_at" > '
             '"claims"."expires_at" - "claims"."claimed_at")'
         ),

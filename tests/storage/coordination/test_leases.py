@@ -2,7 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from storage.coordination.leases import FOREVER_NS, acquire_lease, complete_lease, leased
+from storage.coordination.leases import (
+    APART_NS,
+    FOREVER_NS,
+    acquire_lease,
+    complete_lease,
+    leased,
+)
 from storage.database.base import Database
 
 
@@ -32,10 +38,14 @@ def test_a_lease_of_a_clock_that_was_far_ahead_can_be_acquired_by_another(
     def acquire(owner: str, now: int, lease_ns: int = 100) -> bool:
         return acquire_lease(any_database, "digest", owner=owner, now=now, lease_ns=lease_ns)
 
-    assert acquire("ahead", now=1_000)
-    assert not acquire("b", now=900)
-    assert acquire("b", now=899, lease_ns=FOREVER_NS)
+    now = 2 * APART_NS
+    assert acquire("ahead", now=now)
+    assert not acquire("b", now=now - APART_NS), "clocks differ"
+    assert acquire("b", now=now - APART_NS - 1, lease_ns=FOREVER_NS)
     assert not acquire("c", now=0), "one that lasts for ever does so by any clock"
+    assert acquire_lease(any_database, "daily", owner="a", now=3 * APART_NS, lease_ns=now)
+    assert not acquire_lease(any_database, "daily", owner="b", now=APART_NS, lease_ns=now)
+    assert acquire_lease(any_database, "daily", owner="b", now=APART_NS - 1, lease_ns=now)
 
 
 def test_a_completed_lease_is_never_acquired_again(database: Database) -> None:
