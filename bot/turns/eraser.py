@@ -80,8 +80,7 @@ class Eraser:
 
     def apply(self) -> None:
         """Erase what is stored; if the database cannot be written now, do it later."""
-        # One at a time: a slower thread would erase the text that a faster one has just replaced.
-        # Slack tells each organisation of a shared channel of the same edit.
+        # One at a time: Slack tells each organisation of a shared channel of the same edit.
         with self._applying:
             self._apply()
 

@@ -86,7 +86,8 @@ class MessageChanges:
             channel=event["channel"],
             message_ts=ts,
             thread_ts=_changed_thread(event) or None,
-            edited_ts=None if deleted else edited_ts(after),
+            # Slack's clock, also if the edit has no time of its own.
+            edited_ts=None if deleted else edited_ts(after) or str(event.get("ts") or ""),
         )
 
 

@@ -27,8 +27,8 @@ HEARD = "slack.history.users"
 EDITED = "slack.edited_ts"
 """The attribute of a turn that an edit of its message started: the edit's time stamp."""
 
-REPLACED = "tracebot.replaced_at"
-"""The attribute of a question that has the text of a later edit: when its old one was erased."""
+REPLACED = "tracebot.replaced_by"
+"""The attribute of a question that has the text of a later edit: the edit's time stamp."""
 
 OPERATION = "gen_ai.operation.name"
 OWN_OPERATIONS = frozenset((*OPERATIONS.values(), "generate_content", "text_completion"))
@@ -42,7 +42,7 @@ KEPT = frozenset(
         *("rule", "asker", "chosen_by", "agents"),
         *("active_speaker", "mime_type", "file_id", "tracebot.model.configured"),
         *("tracebot.session", "tracebot.session.reason"),
-        *("tracebot.erasure.user", "tracebot.erasure.by"),
+        *("tracebot.erasure.user", "tracebot.erasure.by", REPLACED),
     )
 )
 """Attributes of our spans with names and ids, which stay. Of others, numbers and booleans do."""
@@ -70,7 +70,7 @@ class Conversation:
 
     `heard` are the authors of the thread that its agent read, `replies` the messages that it
     posted, `edited_ts` is the version of the message that it answers, if that is an edited one, and
-    `replaced_at` is when its text was replaced by that of a later edit, 0 if it was not.
+    `replaced_by` is that of a later edit, whose text is stored in place of the one that it answers.
     """
 
     started_at: int
@@ -82,7 +82,7 @@ class Conversation:
     heard: frozenset[str] = frozenset()
     replies: frozenset[str] = frozenset()
     edited_ts: str | None = None
-    replaced_at: int = 0
+    replaced_by: str = ""
 
     def with_facts_of(self, span: "Span") -> "Conversation":
         """Return the conversation with what one of the trace's spans adds to it."""
@@ -94,14 +94,13 @@ class Conversation:
             heard=self.heard | _listed(span, READ_THREAD, HEARD),
             replies=self.replies | _listed(span, REPLY, REPLY_TS),
             edited_ts=edited_ts,
-            replaced_at=max(self.replaced_at, replaced_at(span)),
+            replaced_by=max(self.replaced_by, replaced_by(span)),
         )
 
 
-def replaced_at(span: "Span") -> int:
-    """Return when the text of a question was replaced, 0 if it was not."""
-    found = span.attributes.get(REPLACED) if is_question(span) else None
-    return found if isinstance(found, int) else 0
+def replaced_by(span: "Span") -> str:
+    """Return the time stamp of the edit whose text a question has, "" if it has its own."""
+    return str(span.attributes.get(REPLACED) or "") if is_question(span) else ""
 
 
 def _listed(span: "Span", name: str, attribute: str) -> frozenset[str]:
@@ -115,8 +114,9 @@ class Erasure:
 
     `at` is in nanoseconds since the epoch: what is recorded of a later question stays. `by` is the
     user who asked for it, `slack` for a message that was deleted or edited there, or `shell`.
-    `edited_ts` is the version that an edit made of the message: what is recorded of it stays.
-    Without a `team`, it concerns the user of that id in every workspace.
+    `edited_ts` is the version that an edit made of the message: what is recorded of it stays. A
+    message that was deleted has none. Without a `team`, it concerns the user of that id in every
+    workspace.
     """
 
     at: int
@@ -131,9 +131,16 @@ class Erasure:
     def reach(self, trace: Conversation) -> Reach:
         """Return how much of a trace this concerns."""
         reach = self._reach_of_all(trace)
-        # It may be applied again, and the question has its new text since then.
-        newer_text = reach is Reach.ALL and trace.replaced_at >= self.at
-        return Reach.QUOTES if newer_text else reach
+        # An edit may be applied again, and the question has its text by then, or a newer one. Its
+        # time is Slack's: the clocks of machines differ, and jump.
+        newer_text = self.edited_ts and trace.replaced_by >= self.edited_ts
+        return Reach.QUOTES if newer_text and reach is Reach.ALL else reach
+
+    def overrules(self, edit: "Erasure") -> bool:
+        """Return True if the text of an edit of the same message has no place any more."""
+        if self.user is not None:
+            return self.at > edit.at
+        return not self.edited_ts or self.edited_ts > (edit.edited_ts or "")
 
     def _reach_of_all(self, trace: Conversation) -> Reach:
         if self.team and trace.team and self.team != trace.team:

@@ -20,7 +20,7 @@ from storage.model.erasure import (
     Erasure,
     Reach,
     is_question,
-    replaced_at,
+    replaced_by,
     strip,
 )
 from storage.model.records import Log, Metric, Score
@@ -166,4 +166,4 @@ def _replaced(database: Database, question: Span) -> Span | None:
     query = SpanRow.select().where(
         SpanRow.trace_id == question.trace_id, SpanRow.span_id == question.span_id
     )
-    return next(filter(replaced_at, map(span_of, query.dicts().execute(database))), None)
+    return next(filter(replaced_by, map(span_of, query.dicts().execute(database))), None)

@@ -131,14 +131,15 @@ def replace_text(database: Database, edit: Erasure, text: str) -> None:
     )
     text = redact(text)
     with transaction(database):
-        later = known_since(database, edit.at + 1)
+        known = known_since(database, edit.at - LATE_NS)
+        later = [each for each in known if each.overrules(edit)]
         questions = list(map(span_of, SpanRow.select().where(*question).dicts().execute(database)))
         found = conversations(database, {span.trace_id for span in questions})
         for span in questions:
             # A later edit whose new text is there already concerns the whole of the older one.
-            if furthest(later, replace(found[span.trace_id], replaced_at=0)) is Reach.ALL:
+            if furthest(later, replace(found[span.trace_id], replaced_by="")) is Reach.ALL:
                 continue
-            attributes = as_json({**span.attributes, REPLACED: edit.at})
+            attributes = as_json({**span.attributes, REPLACED: edit.edited_ts})
             own = (SpanRow.trace_id == span.trace_id, SpanRow.span_id == span.span_id)
             SpanRow.update(text=text, attributes=attributes).where(*own).execute(database)
             of_trace = TraceRow.trace_id == span.trace_id

@@ -407,7 +407,8 @@ def test_two_reports_of_one_edit_do_not_erase_the_new_text(
         pass
     eraser = Eraser(observability)
     first, second = (
-        Erasure(at=time.time_ns() + n, by="slack", channel="C1", message_ts="1.0") for n in (0, 1)
+        Erasure(at=time.time_ns() + n, by="slack", channel="C1", message_ts="1.0", edited_ts="2.0")
+        for n in (0, 1)
     )
     faster = threading.Thread(target=lambda: [eraser.add(second, text="new"), eraser.apply()])
 

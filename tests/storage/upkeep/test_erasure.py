@@ -261,7 +261,7 @@ def test_the_text_of_an_edited_message_is_the_new_one_although_its_turn_ends_lat
     observability: Observability, tmp_path: Path
 ) -> None:
     asked = {**PLACE, "message_ts": "1.000001", "user": "U1"}
-    edit = order(channel="C1", message_ts="1.000001")
+    edit = order(**EDIT)
     with observability.span("slack message", **asked, text=f"about {MARK}"):
         observability.flush()
         append(erasure_log(observability.database.path), edit)
@@ -275,7 +275,7 @@ def test_the_text_of_an_edited_message_is_the_new_one_although_its_turn_ends_lat
     assert trace_spans(observability.database, trace.trace_id)[0].text == "about nothing"
 
 
-EDIT = {"channel": "C1", "message_ts": "1.000001"}
+EDIT = {"channel": "C1", "message_ts": "1.000001", "edited_ts": "8.8"}
 
 
 def edited(observability: Observability, text: str, **facts: str) -> Erasure:
@@ -294,26 +294,52 @@ def question(observability: Observability) -> str | None:
     return text
 
 
-@pytest.mark.parametrize("facts", [{}, {"edited_ts": "9.9"}])
 def test_an_edited_message_keeps_its_new_text_when_erasures_are_applied_again(
-    observability: Observability, tmp_path: Path, facts: dict[str, str]
+    observability: Observability, tmp_path: Path
 ) -> None:
     record_turn(observability)
-    by_user = order(user="U1")
-    forgotten(observability, by_user)
-    edit = edited(observability, "about nothing", **facts)
-    # As another process does that has read the log before.
-    for erasure in (by_user, edit):
-        erase(observability.database, erasure)
+    edit = edited(observability, "about nothing")
+    erase(observability.database, edit)  # As another process does that has read the log before.
     assert question(observability) == "about nothing"
-    edited(observability, "about less", **facts)
+    edited(observability, "about less", edited_ts="9.9")
     replace_text(observability.database, edit, MARK)
+    erase(observability.database, edit)
     assert question(observability) == "about less"
     empty_log(observability.database)
     assert where(tmp_path) == []
-    for erasure in (order(**EDIT), edit):
-        erase(observability.database, erasure)
+
+
+@pytest.mark.parametrize("behind_s", [-3_600, -2, 2, 500])
+def test_deletions_and_edits_follow_each_other_by_the_clock_of_slack(
+    observability: Observability, tmp_path: Path, behind_s: int
+) -> None:
+    record_turn(observability)
+    edit = edited(observability, f"about {MARK}")
+    at = edit.at - behind_s * 10**9
+    second = replace(order(**{**EDIT, "edited_ts": "9.9"}), at=at)
+    forgotten(observability, second)
+    replace_text(observability.database, second, f"about no {MARK}")
+    assert question(observability) == f"about no {MARK}"
+    deletion = replace(order(channel="C1", message_ts="1.000001"), at=at + 1)
+    forgotten(observability, deletion)
+    for each in (edit, second):
+        erase(observability.database, each)
+        replace_text(observability.database, each, MARK)
     assert question(observability) is None
+    empty_log(observability.database)
+    assert where(tmp_path) == []
+
+
+def test_who_is_forgotten_is_so_with_what_a_clock_that_was_ahead_has_edited(
+    observability: Observability, tmp_path: Path
+) -> None:
+    record_turn(observability)
+    ahead = replace(order(**EDIT), at=time.time_ns() + 3_600 * 10**9)
+    forgotten(observability, ahead)
+    replace_text(observability.database, ahead, MARK)
+    forgotten(observability, order(user="U1"))
+    empty_log(observability.database)
+    assert where(tmp_path) == []
 
 
 def test_a_turn_that_ends_after_its_message_was_edited_brings_no_old_text_back(
