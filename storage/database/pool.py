@@ -79,7 +79,7 @@ class Pool:
         self._free.release()
 
     def retire(self) -> None:
-        """Close all connections once they are given back: another server may be the primary now."""
+        """Close all connections once they are given back: their server is lost, or only reads."""
         self._retired |= self._lent
         self.close()
 

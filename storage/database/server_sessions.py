@@ -170,8 +170,9 @@ class ServerSessions(PostgresqlDatabase, Database):
                 yield
         except peewee.PeeweeException as error:
             cause = cause_of(error)
+            none_is_free = isinstance(getattr(error, "orig", None), ConnectionLost)
             # Each other connection would have to find out for itself, which may take seconds.
-            if cause in (READ_ONLY, UNREACHABLE):
+            if cause in (READ_ONLY, UNREACHABLE) and not none_is_free:
                 self._pool.retire()
             if cause not in KNOWN:
                 raise

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import peewee
 import pytest
 
-from storage.database import server_connection, watched_connection
+from storage.database import server_connection, server_sessions, watched_connection
 from storage.database.base import Database
 from storage.database.connect import database_path, locate
 from storage.database.error_causes import LOCKED, READ_ONLY, UNREACHABLE, cause_of
@@ -63,6 +63,31 @@ def backends(database: Database) -> list[int]:
         (),
     )
     return [pid for (pid,) in rows]
+
+
+def test_connections_are_kept_if_only_none_was_free(
+    new_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_sessions, "MOST_CONNECTIONS", 1)
+    refused: list[peewee.OperationalError] = []
+
+    def ask() -> None:
+        try:
+            database.fetch("SELECT 1", ())
+        except peewee.OperationalError as error:
+            refused.append(error)
+
+    def backend() -> object:
+        return database.fetch("SELECT pg_backend_pid()", ())[0][0]
+
+    with closing(locate(new_postgres_url, busy_timeout_ms=100)) as database:
+        with transaction(database):
+            before = backend()
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join()
+        assert "in use" in str(refused[0])
+        assert backend() == before
 
 
 @pytest.mark.parametrize(
