@@ -51,8 +51,8 @@ def parse_since(text: str) -> str:
     """
     with suppress(ValueError):
         return duration_text(parse_duration(text))
-    # Looked at once, as long as the run of spaces may be.
-    between = r"(?<![ T])[ T]+(?=\d{1,2}:)|$"
+    # `sat 9:00` ends its day with a T, too. A run of spaces is looked at once, however long it is.
+    between = r"(?<! ) +(?=\d{1,2}:)|$" if " " in text.strip() else r"T(?=\d{1,2}:)|$"
     day, clock = re.split(between, text.strip(), maxsplit=1, flags=re.IGNORECASE)
     clock = re.sub(r"^(?=\d:)", "0", clock.upper())  # A time may be 9:00.
     name = DAYS.get(day.lower(), "")

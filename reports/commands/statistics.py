@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from storage.queries.statistics import Statistics
 
 HOUR_NS = 3_600 * 1_000_000_000
-HOURS_SHOWN_NS = 48 * HOUR_NS
+DAY_NS = 24 * HOUR_NS
+HOURS_SHOWN_NS = 2 * DAY_NS
 """Up to this length, a period is shown over its hours, and a longer one over its days."""
 
 
@@ -49,11 +50,13 @@ def _period_before(found: Statistics) -> tuple[int, int]:
     """Return the start and the end of the period before.
 
     It is about as long, in whole hours, and ends where what is counted begins: whole hours are
-    counted, and none is to be in both.
+    counted, and none is to be in both. Days are compared with as many days, so that each hour is
+    with the same one of another day.
     """
-    end = found.grains.start(found.since)
-    hours = max((found.until - end + HOUR_NS // 2) // HOUR_NS, 1)
-    return max(end - hours * HOUR_NS, 0), end
+    end, length = found.grains.start(found.since), found.until - found.since
+    if length % DAY_NS:
+        length = max((found.until - end + HOUR_NS // 2) // HOUR_NS, 1) * HOUR_NS
+    return max(end - length, 0), end
 
 
 def _count(

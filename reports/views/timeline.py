@@ -119,8 +119,10 @@ def earlier_groups(
     """
     length = before.until - before.since
     if by == "hour":
-        return {str(int(group.key) + length): group for group in before.groups}
-    shift = timedelta(days=-(-length // DAY_NS))
+        # What the newest hour is compared with may be the first of *found* itself.
+        every = (*found.groups, *before.groups)
+        return {str(int(group.key) + length): group for group in every}
+    shift = timedelta(days=max((length + DAY_NS // 2) // DAY_NS, 1))
     days: dict[date, Group] = {}
     for day, group in _dated(before, time_zone):
         # The day in which hours begin to be kept may also be one of UTC's, which is whole.

@@ -237,21 +237,42 @@ def test_the_reader_is_told_that_an_old_period_begins_earlier(
     assert view.note in str(render(view))
 
 
+@pytest.mark.parametrize("minute", [10, 43])
 @pytest.mark.parametrize("since", ["1h", "150m", "24h", "today"])
 def test_the_period_before_is_as_long_and_has_the_same_hours(
-    observability: Observability, since: str
+    observability: Observability, since: str, minute: int
 ) -> None:
     for minutes in range(5, 50 * 60, 10):
         record(observability, "turn", ago=minutes * MINUTE, ms=1)
     assert observability.flush()
-    args = parse(SHELL, ["stats", "--by", "hour", "--since", since, "--compare"])
-    now = NOW - 17 * MINUTE
-    view = answer(args, database=observability.database, viewer=Viewer(), now=now)
-    assert isinstance(view, StatsView)
+    view = compared(observability, "hour", since, now=NOW - (60 - minute) * MINUTE)
     assert view.before is not None
     # Six an hour, but for the last one, which has not ended.
     assert [each.traces for each in view.earlier] == [6] * len(view.lines)
-    assert view.before.total.traces == sum(each.traces for each in view.earlier)
+    assert 0 <= len(view.lines) * 6 - view.before.total.traces <= 6
+
+
+@pytest.mark.parametrize("minute", [0, 10, 43])
+@pytest.mark.parametrize("since", ["7d", "14d"])
+def test_a_day_of_the_week_is_compared_with_the_same_one(
+    observability: Observability, since: str, minute: int
+) -> None:
+    for day in range(40):
+        record(observability, "turn", ago=day * 24 * HOUR_NS + 6 * HOUR_NS, ms=1)
+        if day % 7 == 0:
+            record(observability, "turn", ago=day * 24 * HOUR_NS + 7 * HOUR_NS, ms=1)
+    assert observability.flush()
+    view = compared(observability, "day", since, now=NOW + minute * MINUTE)
+    now = [each.traces for each in view.statistics.groups]
+    assert [each.traces for each in view.earlier] == now
+    assert now.count(2) == int(since[:-1]) // 7
+
+
+def compared(observability: Observability, by: str, since: str, *, now: int) -> StatsView:
+    args = parse(SHELL, ["stats", "--by", by, "--since", since, "--compare"])
+    view = answer(args, database=observability.database, viewer=Viewer(), now=now)
+    assert isinstance(view, StatsView)
+    return view
 
 
 def days_of(first: int, last: int, grains: Grains, zone: str) -> Statistics:
