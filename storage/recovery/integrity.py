@@ -15,6 +15,7 @@ from storage.database.base import Database
 from storage.database.connect import connect
 from storage.database.error_causes import DAMAGED, INTERRUPTED, cause_of
 from storage.database.shared_file import SharedDatabase
+from storage.database.stopping import Stopped
 from storage.recovery.replacement import finish_recoveries, recover
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
 
@@ -50,7 +51,7 @@ def check(
 ) -> Check | None:
     """Check the file for at most `limit_s` seconds, and store the result in the journal.
 
-    It ends, as at the limit, once `stopped()` is true.
+    Raises `Stopped`, and stores nothing, once `stopped()` is true before the check has finished.
 
     A damaged database is replaced, see `storage.recovery.replacement`. Return None for a database
     on a server, which looks after its own files.
@@ -59,6 +60,8 @@ def check(
         return None
     own = connect(database.path)
     found = _quick_check(own, limit_s, stopped)
+    if not found.finished and stopped():
+        raise Stopped("The process is stopped.")
     if not found.ok:
         # `own` still knows which file was checked. Another process may have replaced that file by
         # now, and the new one must not be replaced in its turn.

@@ -26,6 +26,8 @@ from storage.model.batch import Batch
 from storage.model.retention import Folding, Retention
 from storage.model.span import Span
 from storage.queries.traces import recent_traces
+from storage.recovery import integrity
+from storage.recovery.integrity import check, last_check
 from storage.recovery.opening import open_database
 from storage.store.batch import store
 from storage.store.spool_files import spool_folder
@@ -148,6 +150,34 @@ def test_a_stop_waits_for_one_transaction_of_retention_and_the_next_start_goes_o
     monkeypatch.setattr(scheduler, "apply_retention", _noted(done, scheduler.apply_retention))
     _scheduler(database).tick(now=NOW + MINUTE_NS)
     assert done == ["apply_retention"]
+
+
+def test_a_check_that_a_stop_cuts_off_is_made_again_by_the_next_start(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def endless(database: Database, *, stopped: Callable[[], bool]) -> object:
+        begun.set()
+        while not stopped():
+            time.sleep(0.001)
+        return check(database, stopped=stopped)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scheduler, "check", endless)
+        patched.setattr(integrity, "STEPS", 1)
+        made = _scheduler(database)
+        made.start()
+        ticking = threading.Thread(target=made.tick, kwargs={"now": NOW})
+        ticking.start()
+        assert begun.wait(10)
+        made.stop()
+        ticking.join()
+    assert last_check(database) is None
+    _scheduler(database).tick(now=NOW + MINUTE_NS)
+    found = last_check(database)
+    assert found is not None
+    assert found.finished
 
 
 def test_jobs_go_on_after_the_clock_was_set_back() -> None:
