@@ -87,6 +87,7 @@ class IncomingMessage:
             "attachments": list(self.attachments),
             "files": list(self.files),
             "bot_id": self.bot_id,
+            "edited": {"ts": self.edited} if self.edited else None,
         }
 
     @property

@@ -146,6 +146,22 @@ def test_an_edited_question_begins_a_new_session(
     assert "what broke today?" in program.prompts()[-1]
 
 
+def test_a_question_that_was_edited_before_it_was_asked_keeps_its_session(
+    sandbox: Sandbox,
+    start_bot: StartBot,
+    program: SessionProgram,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot(program.agents(), answer_edits=True)
+    question = sandbox.post(alice, general, "what broke?")
+    sandbox.edit(alice, question, f"{sandbox.mention} what broke?")
+    ended(sandbox, general, question, "white_check_mark")
+    follow_up = sandbox.post(alice, general, "and why?", thread_ts=question.ts)
+    ended(sandbox, general, follow_up, "white_check_mark")
+    assert program.resumed() == ["", "s-0"]
+
+
 def test_a_session_survives_a_restart_but_no_edit_meanwhile(
     sandbox: Sandbox,
     observability: Observability,
