@@ -232,6 +232,8 @@ def _buckets(values: Sequence[Metric], now: int, time_zone: str) -> Sequence[Buc
             each.value
         )
     form = "%H:%M" if width * BUCKETS < 24 * 3_600 * formatting.SECOND_NS else "%m-%d %H:%M"
+    if width < 60 * formatting.SECOND_NS:
+        form = "%H:%M:%S"
     return [
         Bucket(
             label=formatting.local(begins + part * width, time_zone, form=form),

@@ -102,6 +102,8 @@ SEGMENT = Shape({"label": string(20), "value": number(0, above=True)})
 
 def _categories_covered(chart: Any, at: str) -> Iterator[Violation]:
     categories = chart.get("axis_config", {}).get("categories", [])
+    if len(set(map(str, categories))) < len(categories):
+        yield Violation(f"{at}/axis_config/categories", "must not have a category twice")
     for index, series in enumerate(chart.get("series", [])):
         labels = [point.get("label") for point in series.get("data", [])]
         if sorted(map(str, labels)) != sorted(map(str, categories)):

@@ -120,6 +120,6 @@ def _distinct(labels: Iterable[str]) -> list[str]:
     """Mark what comes again, such as an hour when summer time ends."""
     distinct: list[str] = []
     for label in labels:
-        again = f"{label[: LABEL - 1]}*"
-        distinct.append(again if label in distinct else label)
+        marked = (f"{label[: LABEL - stars]}{'*' * stars}" for stars in range(POINTS))
+        distinct.append(next(each for each in marked if each not in distinct))
     return distinct

@@ -225,6 +225,11 @@ REFUSED: dict[str, tuple[list[Json], str, str]] = {
         "/0/chart/series/0/data",
         "every category",
     ),
+    "a category twice": (
+        [chart() | {"chart": chart()["chart"] | {"axis_config": {"categories": ["p0", "p0"]}}}],
+        "/0/chart/axis_config/categories",
+        "a category twice",
+    ),
     "an unknown chart": ([chart(kind="radar")], "/0/chart/type", "radar"),
     "an unknown block": ([{"type": "sektion"}], "/0/type", "unsupported type: sektion"),
     "an unknown field": ([DIVIDER | {"colour": "red"}], "/0", "additional property: colour"),

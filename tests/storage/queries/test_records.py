@@ -5,8 +5,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from bot.sandbox.blocks.validate import violations
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
+from reports.formatting import SECOND_NS
 from reports.render import json_output, slack, terminal, tsv
 from reports.views.records import LogsView, MetricsView
 from reports.views.views import View
@@ -143,6 +145,24 @@ def test_a_metric_is_shown_by_its_labels_and_over_time(
     ]
     assert [bucket["mean"] for bucket in shown["buckets"]] == [3, 5]
     assert "▅█" in terminal.render(view)
+
+
+@pytest.mark.parametrize(
+    ("apart", "labels"),
+    [
+        (5 * SECOND_NS, ["15:55:05", "15:55:19", "15:55:34"]),
+        (SECOND_NS // 60, ["15:59:59", "15:59:59*", "15:59:59**"]),
+    ],
+)
+def test_a_chart_of_a_young_metric_has_each_label_once(
+    observability: Observability, apart: int, labels: list[str]
+) -> None:
+    values = [depth(1, None, ago=(59 - number) * apart) for number in range(60)]
+    assert store(observability.database, Batch("test:1", 1, metrics=values))
+    blocks = slack.render(ask(observability, "metrics queue.depth", Viewer()))
+    assert violations(list(blocks), "message") == []
+    (chart,) = [block["chart"] for block in blocks if block["type"] == "data_visualization"]
+    assert chart["axis_config"]["categories"][:3] == labels
 
 
 def test_rows_are_raw_values(observability: Observability, ids: Mapping[str, str]) -> None:
