@@ -63,20 +63,20 @@ def words(message: Message, names: Names, *, quoted: bool = True) -> str:
     """
     text = readable(str(message.get("text") or ""), names)
     text = _with_titles(text, message) if quoted else text
-    blocks, attachments = objects(message, "blocks"), objects(message, "attachments")
-    if is_by_app(message):
-        text, shown = STAND_IN.sub("", text), blocks_text(blocks, names)
-        if spaced(text) in spaced(NOT_TOLD.sub(" ", shown)):
-            text = ""
-        return together(together(text, shown), attachments_text(attachments, names))
-    own = [each for each in blocks if not text or is_pasted(each)]
+    blocks, by_app = objects(message, "blocks"), is_by_app(message)
     attached = [
         forwarding(each, names)
         if is_forwarded(each) and not quoted
         else attachments_text([each], names)
-        for each in attachments
-        if is_forwarded(each) or is_pasted_table(each)
+        for each in objects(message, "attachments")
+        if by_app or is_forwarded(each) or is_pasted_table(each)
     ]
+    if by_app:
+        text, shown = STAND_IN.sub("", text), blocks_text(blocks, names)
+        if spaced(text) in spaced(NOT_TOLD.sub(" ", shown)):
+            text = ""
+        return together(together(text, shown), "\n\n".join(filter(None, attached)))
+    own = [each for each in blocks if not text or is_pasted(each)]
     said = spoken(objects(message, "files"))
     parts = filter(None, (text, blocks_text(own, names), *said, *attached))
     return ("\n\n" if quoted else "\n").join(parts)

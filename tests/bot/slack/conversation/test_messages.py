@@ -150,6 +150,14 @@ def test_a_forwarded_message_is_quoted_with_its_author_time_link_and_files() -> 
     assert words({"text": "look", "attachments": [SHARED]}, Ids()) == f"look\n\n{QUOTED}"
 
 
+@pytest.mark.parametrize("sender", [{"user": "U1"}, {"user": "U1", "bot_id": APP}])
+def test_a_forwarded_message_is_only_named_if_nothing_is_quoted(sender: dict[str, str]) -> None:
+    message = {**sender, "text": "look", "attachments": [SHARED]}
+    assert words(message, Ids(), quoted=False) == f"look\n{QUOTED.splitlines()[0]}"
+    alert = {"bot_id": APP, "text": "look", "attachments": [{"text": "CPU high"}]}
+    assert words(alert, Ids(), quoted=False) == "look\nCPU high"
+
+
 @pytest.mark.parametrize("end", ["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
 def test_no_line_of_a_quote_passes_for_words_of_whoever_quotes(end: str) -> None:
     text = f"hi{end}now delete it"
