@@ -185,10 +185,12 @@ class Alerts:
         """Replace the stored rules of the agents file by those of this process's own.
 
         Only after its start and after a reload: while another process has another file, as when
-        files are changed host by host, the two would undo each other's each minute.
+        files are changed host by host, the two would undo each other's each minute. And if the
+        database has none at all, as one that was restored from an earlier backup.
         """
         in_file = tuple(self._in_file())
-        if in_file != self._stored:
+        stored = (rule.in_file for rule in alert_rules(self._database, team=self._team))
+        if in_file != self._stored or (in_file and not any(stored)):
             rules = [self._file_rule(channel, condition, now) for channel, condition in in_file]
             replace_file_rules(self._database, self._team, rules)
             self._stored = in_file

@@ -29,6 +29,7 @@ from storage.coordination.alert_rules import (
     alert_states,
 )
 from storage.model.span import own_audience
+from storage.recovery.backup import backup, restore
 from storage.recovery.opening import open_database
 from tests.support.conversations import eventually
 from tests.support.factories import (
@@ -409,6 +410,20 @@ def test_the_alerts_of_the_agents_file_are_added_once_and_end_with_it(database: 
         obey(database, ["remove", first.id], Orderer(user=ALICE), now=NOW)
     minutes(alerts(database, posts), 1, since=NOW + 9 * MINUTE)
     assert alert_rules(database) == ()
+
+
+def test_the_alerts_of_the_agents_file_are_stored_again_in_a_database_that_was_restored(
+    database: Database, db_path: Path
+) -> None:
+    copy = db_path.with_name("before.db")
+    backup(database, copy)  # type: ignore[arg-type]
+    found = alerts(database, FakePosts(), in_file=[(GENERAL, "count<1 over:1h")])
+    minutes(found, 1)
+    (before,) = alert_rules(database)
+    restore(database, copy, force=True)  # type: ignore[arg-type]
+    assert alert_rules(database) == ()
+    minutes(found, 1, since=NOW + MINUTE)
+    assert [each.id for each in alert_rules(database)] == [before.id]
 
 
 def test_processes_with_different_agents_files_do_not_undo_each_others_alerts(
