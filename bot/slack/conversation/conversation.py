@@ -83,7 +83,11 @@ class ConversationReader:
         return History(messages=tuple(messages), left_out=left_out)
 
     def files(self, message: IncomingMessage, earlier: Sequence[Message]) -> list[Message]:
-        """Return the files of a message and of its thread, the newest first, each once."""
+        """Return the files of a message and of its thread, the newest first, each once.
+
+        Of a file that is there more than once, the newest details count: a clip is written down
+        after it was posted, and a file may be renamed.
+        """
         own = list(files_of(message.content))
         before = [
             file
@@ -91,7 +95,10 @@ class ConversationReader:
             for file in files_of(each)
             if file.get("mode") != "tombstone"
         ]
-        return list({str(file.get("id")): file for file in (*own, *before)}.values())
+        found: dict[str, Message] = {}
+        for file in (*own, *before):
+            found.setdefault(str(file.get("id")), file)
+        return list(found.values())
 
     def _text(self, group: Sequence[Message], names: Names) -> str:
         return joined([message_text(each, names, bot_id=self._bot_id) for each in group])
