@@ -35,7 +35,7 @@ from bot.slack.errors import (
     retry_after,
 )
 from bot.slack.own_deletions import OwnDeletions
-from bot.slack.reactions import DONE, FAILED, READ, STOPPED, WAITING
+from bot.slack.reactions import DONE, ENDS, FAILED, READ, WAITING
 from reports.render.block_kit import escape
 from storage import Observability
 from storage.coordination.leases import leased, release_lease_of_dead
@@ -351,7 +351,7 @@ class ReplyRepair:
     def _mark(self, reply: UnfinishedReply, reaction: str) -> None:
         """Show at the question that nobody works on it any more, and how that ended."""
         where = {"channel": reply.channel, "timestamp": reply.message_ts}
-        for name in {READ, WAITING, FAILED, STOPPED} - {reaction}:
+        for name in {READ, WAITING, *ENDS} - {reaction}:
             with suppress(*SLACK_ERRORS):
                 self._client.reactions_remove(**where, name=name)
         with suppress(*SLACK_ERRORS):

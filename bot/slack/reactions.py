@@ -83,7 +83,7 @@ class StatusReaction:
         on_doubt: Callable[[], object],
         left: Collection[str] = (),
     ) -> None:
-        """*left* are the states that an earlier turn may have left on the message.
+        """*left* are the states that earlier turns may leave on the message before this one begins.
 
         `on_doubt` is called if the message may show a state that it should not show any more.
         """
@@ -97,7 +97,8 @@ class StatusReaction:
         self._busy = False
         self._wanted: str | None = None
         self._shown: str | None = None
-        self._left = list(left)
+        self._left = tuple(left)
+        self._to_remove = list(left)
 
     def show_waiting(self) -> None:
         """Show WAITING, unless the turn has shown its own state in the meantime."""
@@ -125,6 +126,9 @@ class StatusReaction:
         with self._lock:
             if self._begun and not begin:
                 return
+            if begin and not self._begun:
+                # Perhaps an earlier turn has ended since this one showed that it waits.
+                self._to_remove = list(self._left)
             self._begun |= begin
             self._wanted = name
             if self._busy:
@@ -138,10 +142,6 @@ class StatusReaction:
 
     def _work(self) -> None:
         """Call Slack until the message shows what is wanted."""
-        # Nobody knows which of these are there: the wanted state, too, is removed first.
-        while self._left:
-            if not self._reactions.remove(self._message, self._left.pop()):
-                self._on_doubt()
         while self._take_step():
             pass
 
@@ -149,16 +149,19 @@ class StatusReaction:
         """Add or remove one reaction; return False once the message shows what is wanted."""
         with self._lock:
             before, wanted = self._shown, self._wanted
+            # Nobody knows which of these are there: the wanted state, too, is removed first.
+            left = self._to_remove.pop() if self._to_remove else None
             # Decided under the lock: a state wanted after this finds nobody busy, and is shown by
             # the thread that wants it.
-            self._busy = before != wanted
-            if before == wanted:
+            self._busy = left is not None or before != wanted
+            if not self._busy:
                 self._idle.notify_all()
                 return False
-            self._shown = wanted if before is None else None
+            if left is None:
+                self._shown = wanted if before is None else None
         is_sure = True
-        if before is not None:
-            is_sure = self._reactions.remove(self._message, before)
+        if (unwanted := left or before) is not None:
+            is_sure = self._reactions.remove(self._message, unwanted)
         elif wanted is not None:
             is_sure = self._reactions.add(self._message, wanted)
         if not is_sure:

@@ -104,7 +104,8 @@ class Inbox:
             message, {"event": {"type": "taken_over"}}, **{"tracebot.taken_over": left.trace_id}
         )
         # Perhaps it shows READ, which is shown again then.
-        turn = self._handler.open(message, root, position=left.position, left=[WAITING])
+        marks = (*ENDS, WAITING) if message.asked_again else (WAITING,)
+        turn = self._handler.open(message, root, position=left.position, left=marks)
         if self._lanes.resume(left, as_trace=root.trace_id):
             self._submit(turn, left.position, claim="")
         else:

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from slack_sdk import WebClient
 
 from bot.replies import delivery, live, repair
 from bot.replies.messages import reply_messages
@@ -423,6 +424,18 @@ def test_a_reply_is_given_up_after_a_day(
     sandbox.wait_for_reaction(general, question.ts, "x")
     bot.scheduler.tick(now=time.time_ns() + repair.LONGEST_NS + 1)
     eventually(lambda: left_replies(observability) == [])
+
+
+def test_a_question_that_was_asked_again_shows_only_how_its_last_reply_was_ended(
+    start_bot: StartBot, sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    bot = start_bot()
+    question = sandbox.post(alice, general, "think hard")
+    web.reactions_add(channel=general.id, timestamp=question.ts, name="white_check_mark")
+    bot.unfinished.begin(unfinished_reply(question, agent="a"))
+    bot.unfinished.leave("1:a")
+    tick(bot)
+    assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
 
 
 def test_an_answer_keeps_its_mark_if_what_lay_beside_it_is_given_up(

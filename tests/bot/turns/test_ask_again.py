@@ -215,6 +215,25 @@ def test_a_question_that_is_asked_again_shows_only_how_that_ended(
     sandbox.wait_until(lambda: set(sandbox.reactions(general, asked)) == {"x"})
 
 
+def test_a_question_that_is_asked_again_before_its_turn_has_ended_shows_how_the_last_one_ended(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    one, two = Scripted("one"), Scripted("two")
+    start_bot(roster_of(one, two))
+    question = sandbox.post(alice, general, f"{sandbox.mention} @one @two race")
+    two.wait_until_asked()
+    one.fail(crashed())
+    reply = sandbox.wait_for_reply(general, question.ts, containing="one could not answer")
+    sandbox.click(alice, reply, "turn_try_again")
+    sandbox.wait_for_reaction(general, question.ts, "hourglass_flowing_sand")
+    two.end("second")
+    one.wait_until_asked()
+    one.wait_until_asked()
+    sandbox.wait_until(lambda: set(sandbox.reactions(general, question.ts)) == {"eyes"})
+    one.end("first")
+    sandbox.wait_until(lambda: set(sandbox.reactions(general, question.ts)) == {"white_check_mark"})
+
+
 def test_only_those_who_may_ask_the_agent_ask_it_again(
     start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from bot.replies import reply_rows
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.sandbox.state.errors import SandboxError
 from bot.sandbox.state.values import Json
+from bot.slack.types import AskedAgain
 from reports.commands.handlers import answer
 from reports.commands.parser import build_parser, parse
 from reports.commands.viewer import Viewer
@@ -40,7 +42,7 @@ from storage.database.models import AcceptedMessageRow, LeaseRow
 from storage.queries.lookups import thread_traces
 from storage.queries.traces import TraceSummary
 from tests.support.conversations import Ask, StartBot, ended, eventually, finished, spans_of
-from tests.support.fake_agent import Scripted, roster_of
+from tests.support.fake_agent import Scripted, crashed, roster_of
 from tests.support.paths import MANIFEST
 from tests.support.ports import free_port
 from tests.support.replies import left_replies, tick
@@ -397,6 +399,28 @@ def test_a_message_that_another_version_stored_keeps_no_other_from_its_answer(
     tick(bot)
     (note,) = ended(sandbox, general, odd, "octagonal_sign")
     assert (answer.text, "Please ask again" in note.text) == ("whole", True)
+
+
+def test_a_question_that_is_asked_again_by_another_process_shows_only_how_that_ended(
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    ask: Ask,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot(roster_of(agent))
+    question = ask()
+    agent.fail(crashed())
+    ended(sandbox, general, question, "x")
+    (trace,) = finished(observability, general, question.ts)
+    eventually(lambda: rows(observability) == 0)
+    LeaseRow.delete().execute(observability.database)
+    again = AskedAgain(agent=agent.name, trace_id=trace.trace_id, author=question.user)
+    left_by_a_dead_process(observability, question, details={"asked_again": asdict(again)})
+    tick(bot)
+    agent.end("whole")
+    sandbox.wait_until(lambda: set(sandbox.reactions(general, question.ts)) == {OK})
 
 
 def test_a_message_that_has_its_answer_gets_no_second_one(
