@@ -219,11 +219,18 @@ class Alerts:
         return sum(self._send(rule, now) for rule in waiting)
 
     def redraw(self, rule: AlertRule, *, now: int) -> None:
-        """Update the first message of an alert, after somebody acknowledged or silenced it."""
+        """Update the first message of an alert, after somebody acknowledged or silenced it.
+
+        If that fails, they are told of their change nonetheless: it is stored.
+        """
         state = alert_states(self._database).get(rule.id)
-        if state is not None and state.thread_ts is not None:
+        if state is None or state.thread_ts is None:
+            return
+        try:
             view = alert_view(rule, state, now=now, name_of=self._names(rule))
-            self._update(rule, view, state.thread_ts)
+            self._posts.update(rule.channel, view, state.thread_ts)
+        except self._unposted as error:
+            logger.warning("The first message of alert %s was not updated: %s", rule.id, error)
 
     def _sights(self, channels: set[str]) -> dict[str, Sight]:
         """Return what each channel may see; without those that Slack does not tell about."""

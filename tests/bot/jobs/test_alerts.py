@@ -27,6 +27,7 @@ from storage.coordination.alert_rules import (
     add_rule,
     alert_rules,
     alert_states,
+    note_posted,
 )
 from storage.model.span import own_audience
 from storage.recovery.backup import backup, restore
@@ -456,6 +457,14 @@ def test_a_rule_of_another_version_keeps_no_other_from_being_told(database: Data
     assert (unread.id, unread.rule, told.level) == ("5629", "sentiment<3 over:1h", "alert")
     assert "cannot read the rule" in unread.note
     assert "sentiment" in json.dumps(render(view))
+
+
+def test_an_alert_that_this_version_cannot_show_can_be_acknowledged(database: Database) -> None:
+    posts, unread = FakePosts(), rule("sentiment<3 over:1h")
+    add_rule(database, unread, test=False)
+    note_posted(database, unread.id, seq=1, thread_ts="1.0")  # type: ignore[arg-type]
+    alerts(database, posts).redraw(unread, now=NOW)
+    assert posts.updated == []
 
 
 def shown(message: Message) -> str:
