@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def _text(value: Value) -> str:
         return ""
     if isinstance(value, float):
         # Never in the form 1e-06, which not every program reads.
-        return f"{value:.6f}".rstrip("0").rstrip(".")
+        return format(Decimal(repr(value)).normalize(), "f")
     return visible(str(value).translate(ESCAPES))
 
 

@@ -110,5 +110,5 @@ def _chart(view: MetricsView) -> list[Block]:
     if len(view.buckets) < 2:
         return []
     labels = [bucket.label for bucket in view.buckets]
-    means = {"mean": [round(bucket.mean, 6) for bucket in view.buckets]}
+    means = {"mean": [float(f"{bucket.mean:.10g}") for bucket in view.buckets]}
     return [chart("Mean over time", "line", labels, means)]

@@ -172,6 +172,21 @@ def test_rows_are_raw_values(observability: Observability, ids: Mapping[str, str
     assert depth.startswith("queue.depth\t2\t5\t")
 
 
+@pytest.mark.parametrize("value", [2.5e-7, 1e22, -0.1])
+def test_a_value_of_any_size_is_shown_in_a_chart_and_a_row(
+    observability: Observability, value: float
+) -> None:
+    values = [depth(value, None, ago=number * MINUTE) for number in (1, 2)]
+    assert store(observability.database, Batch("test:1", 1, metrics=values))
+    view = ask(observability, "metrics queue.depth", Viewer())
+    (chart,) = [each["chart"] for each in slack.render(view) if "chart" in each]
+    assert {point["value"] for point in chart["series"][0]["data"]} == {value}
+    _, row = tsv.rows(view)
+    last = row.split("\t")[2]
+    assert float(last) == value
+    assert "e" not in last
+
+
 def test_without_values_it_says_so(observability: Observability) -> None:
     for words in ("logs", "metrics", "metrics queue.depth"):
         shown = terminal.render(ask(observability, words))
