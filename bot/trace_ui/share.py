@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from urllib.error import URLError
 
 from slack_sdk import WebClient
 
@@ -14,8 +15,12 @@ from storage.coordination.leases import acquire_lease, release_lease
 from storage.coordination.process_identity import this_process
 from storage.database.base import Database
 
-ONCE_NS = 24 * 3_600 * 1_000_000_000
+SECOND_NS = 1_000_000_000
+ONCE_NS = 24 * 3_600 * SECOND_NS
 """The same trace may be posted in the same place again after a day."""
+
+UNCLEAR_NS = 600 * SECOND_NS
+"""How long a post may be under way of which Slack did not tell whether it took effect."""
 
 logger = logging.getLogger("tracebot.share")
 
@@ -30,25 +35,37 @@ def post_once(
 ) -> MessageView:
     """Post *blocks* in the requester's name and say so. Raises `SLACK_ERRORS` if it was refused.
 
-    A lease makes a second click, or somebody else's, wait for a day, also if only Slack's answer
-    was lost.
+    A lease makes a second click, or somebody else's, wait for a day. Another one lasts while it is
+    posted, and for ten minutes if only Slack's answer was lost.
     """
     place = "thread" if requester.thread_ts else "channel"
     where = f"{requester.team}:{requester.channel}:{requester.thread_ts or ''}"
-    key, owner = f"share:{where}:{trace_id}", this_process()
-    if not acquire_lease(database, key, owner=owner, now=time.time_ns(), lease_ns=ONCE_NS):
+    key, owner, now = f"share:{where}:{trace_id}", this_process(), time.time_ns()
+    posting = f"posting:{key}"
+    if not acquire_lease(database, posting, owner=owner, now=now, lease_ns=UNCLEAR_NS):
+        return MessageView(
+            text=f"This trace may be posted in this {place} already: look there. "
+            "If it is not, share it again in ten minutes.",
+            found=True,
+        )
+    if not acquire_lease(database, key, owner=owner, now=now, lease_ns=ONCE_NS):
+        release_lease(database, posting, owner=owner)
         return MessageView(text=f"This trace was posted in this {place} already.", found=True)
     try:
         in_place = _post(client, blocks, requester)
     except SLACK_ERRORS as error:
-        if not may_have_worked(error):
-            release_lease(database, key, owner=owner)
+        release_lease(database, key, owner=owner)
+        # A URLError comes before the call is sent: nobody was there to carry it out.
+        if isinstance(error, URLError) or not may_have_worked(error):
+            release_lease(database, posting, owner=owner)
             raise
         logger.warning("Slack did not tell whether %s was posted: %s", key, error)
         return MessageView(
-            text=f"Slack did not tell whether the trace was posted: look in this {place}.",
+            text=f"Slack did not tell whether the trace was posted: look in this {place}. "
+            "If it is not there, share it again in ten minutes.",
             found=True,
         )
+    release_lease(database, posting, owner=owner)
     if not in_place:
         return MessageView(text="This thread was deleted, so the trace was not posted.")
     return MessageView(text=f"The trace was posted in this {place}.", found=True)

@@ -1,13 +1,20 @@
 """*Share here*: in the thread whose button was pressed, once, with who shared it."""
 
+import socket
 import threading
+from urllib.error import URLError
 
 import pytest
+from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Message, Sandbox, User
+from bot.trace_ui.requester import Requester
+from bot.trace_ui.share import post_once
 from storage import Observability
+from storage.database.base import Database
 from storage.queries.traces import TraceSummary
 from tests.support.conversations import StartBot, eventually
+from tests.support.factories import ALICE, GENERAL, TEAM
 from tests.support.traces_in_slack import asked, in_modal, shown
 
 
@@ -99,8 +106,35 @@ def test_a_share_of_which_only_slacks_answer_was_lost_is_not_posted_again(
     show_in_thread(sandbox, alice, general, trace)
     sandbox.faults.lose_answer("chat.postMessage")
     assert "did not tell whether the trace was posted: look in this thread" in share(sandbox, alice)
-    assert "posted in this thread already" in share(sandbox, alice)
+    assert "may be posted in this thread already: look there" in share(sandbox, alice)
     assert len(shares(sandbox, general)) == 1
+
+
+def test_a_share_of_which_slack_did_not_tell_can_be_repeated_after_a_while(
+    trace: TraceSummary,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.trace_ui.share.UNCLEAR_NS", 0)
+    show_in_thread(sandbox, alice, general, trace)
+    sandbox.faults.server_error("chat.postMessage")
+    assert "did not tell whether the trace was posted" in share(sandbox, alice)
+    assert shares(sandbox, general) == []
+    assert "The trace was posted in this thread." in share(sandbox, alice)
+    assert "was posted in this thread already" in share(sandbox, alice)
+    assert len(shares(sandbox, general)) == 1
+
+
+def test_a_share_that_did_not_reach_slack_can_be_repeated_at_once(database: Database) -> None:
+    requester = Requester(team=TEAM, user=ALICE, channel=GENERAL)
+    with socket.socket() as closed:  # It is bound, and nobody listens on it.
+        closed.bind(("127.0.0.1", 0))
+        client = WebClient(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}/")
+        for _ in range(2):
+            with pytest.raises(URLError):
+                post_once(client, database, trace_id="1" * 32, blocks=[], requester=requester)
 
 
 def test_a_trace_is_not_shared_in_the_channel_if_its_thread_is_gone(
