@@ -8,7 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 from slack_sdk import WebClient
@@ -114,6 +113,14 @@ class LiveUpdates:
         if self._has_stop is not None and not self._live.remove(self._place):
             self._unfinished.watch(self._reply)
 
+    def close(self, message: LiveMessage) -> None:
+        """End a stream before its message is replaced. Slack may have ended it already."""
+        try:
+            message.close()
+        except SLACK_ERRORS as error:
+            # An end that Slack carries out late would set the session to `processing` once more.
+            self._watch_after(error)
+
     def delete(self, ts: str) -> None:
         """Delete a message of the reply, or let the next repair do so."""
         try:
@@ -217,8 +224,7 @@ class LiveUpdates:
             look_for_thread(self._client, self._place)
         except ThreadGone as error:
             self.gone, self.message = error, None
-            with suppress(*SLACK_ERRORS):
-                message.close()
+            self.close(message)
             self.delete(message.ts)
             raise
         except SLACK_ERRORS as error:
@@ -228,6 +234,5 @@ class LiveUpdates:
             self.is_in_thread = True
 
     def _edit_from_now_on(self, message: LiveMessage) -> None:
-        with suppress(*SLACK_ERRORS):
-            message.close()
+        self.close(message)
         self.message = EditedMessage(self._client, self._place, self._heading, ts=message.ts)

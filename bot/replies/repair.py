@@ -304,6 +304,8 @@ class ReplyRepair:
             self._client.chat_stopStream(channel=reply.channel, ts=ts, session_status=PROCESSING)
         except SLACK_ERRORS as error:
             logger.info("A running reply is not ended in its place: %s", error_code(error))
+            if is_unanswered(error):
+                self._unfinished.watch(reply)  # It may set the session to `processing` later.
             return False
         return True
 

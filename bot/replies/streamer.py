@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from types import TracebackType
 
 from bot.agents.types import ToolUse
@@ -181,8 +180,7 @@ class ReplyStreamer:
         """End a stream before it is replaced; the second call is free."""
         if self._is_open and self._message is not None:
             self._is_open = False
-            with suppress(*SLACK_ERRORS):  # Slack may have ended it already.
-                self._message.close()
+            self.updates.close(self._message)
 
     def _replace(self, ts: str, message: Message) -> str:
         # A late edit would put the draft in place of the answer. A deleted message stays so.

@@ -4,15 +4,23 @@ import logging
 from functools import partial
 
 import pytest
+from slack_sdk import WebClient
 
 from bot.app import shared, turns
 from bot.lifecycle import Bot
-from bot.replies import delivery, live
+from bot.replies import delivery, live, live_messages
 from bot.sandbox import Channel, Sandbox
 from storage import Observability
 from tests.support.conversations import Ask, StartBot, ended, eventually
-from tests.support.fake_agent import Scripted, roster_of
-from tests.support.replies import all_ended, is_at_work, left_replies, tick
+from tests.support.fake_agent import Scripted, crashed, roster_of
+from tests.support.replies import (
+    all_ended,
+    is_at_work,
+    left_replies,
+    refuse_all,
+    session_of,
+    tick,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +103,46 @@ def test_a_session_that_slack_begins_late_is_ended(
     sandbox.wait_until(lambda: status() == "processing")
     tick(bot)
     assert status() == "active"
+
+
+@pytest.mark.parametrize("by", ["an update", "a failure", "a repair"])
+def test_a_session_that_the_late_end_of_a_stream_sets_to_processing_is_ended(
+    by: str,
+    impatient: None,
+    monkeypatch: pytest.MonkeyPatch,
+    agent: Scripted,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    web: WebClient,
+    ask: Ask,
+    general: Channel,
+) -> None:
+    if by == "an update":
+        monkeypatch.setattr(live_messages, "STREAM_S", 0.0)
+    bot = start_bot(roster_of(agent))
+    if by == "a repair":
+        refuse_all(sandbox)
+    else:
+        go = sandbox.faults.hold("chat.stopStream", times=1)
+    question = ask()
+    sandbox.wait_for_reply(general, question.ts)
+    if by == "a failure":
+        agent.fail(crashed())
+    else:
+        agent.end("whole")
+    end = "white_check_mark" if by == "an update" else "x"
+    sandbox.wait_for_reaction(general, question.ts, end)
+    if by == "a repair":
+        sandbox.faults.clear()
+        go = sandbox.faults.hold("chat.stopStream", times=1)
+    tick(bot)
+    assert session_of(sandbox, general, question) == "active"
+    go.set()
+    # The sandbox refuses that end, as the stream was deleted in the meantime. Slack need not.
+    thread = {"channel_id": general.id, "thread_ts": question.ts}
+    web.agents_sessions_setStatus(**thread, status="processing")
+    tick(bot)
+    assert session_of(sandbox, general, question) == "active"
 
 
 def test_an_answer_that_slack_posts_when_its_process_has_died_is_not_there_twice(
