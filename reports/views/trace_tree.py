@@ -139,7 +139,7 @@ def _last_words(trace: TraceSummary, spans: Sequence[Span], *, known: str) -> tu
     )
     if trace.status == "ok":
         return ()  # Another provider answered: the line of the first one says why it did not.
-    lines = formatting.without_controls(str(stderr)).splitlines()
+    lines = formatting.without_controls(str(stderr)).expandtabs(4).splitlines()
     words = [line for line in map(str.rstrip, lines) if line]
     if len(words) == 1 and " ".join(words[0].split()) in known:
         return ()
@@ -151,7 +151,8 @@ def _answers(spans: Sequence[Span]) -> Iterable[str]:
     replies = [span for span in spans if span.name == REPLY and span.text]
     for span in replies:
         text = formatting.shortened(span.text or "", ANSWER)
-        yield f"{span.agent}: {text}" if len(replies) > 1 and span.agent else text
+        agent = formatting.plain(span.agent or "")
+        yield f"{agent}: {text}" if len(replies) > 1 and agent else text
 
 
 def _end(span: Span, now: int) -> int:

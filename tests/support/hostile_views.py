@@ -26,6 +26,7 @@ from storage.coordination.budgets import Budget
 from storage.coordination.heartbeats import Heartbeat
 from storage.coordination.issue_states import IssueState
 from storage.model.records import Log, Metric, Score
+from storage.model.semconv import EXECUTE_TOOL, REPLY, TOOL_ARGUMENTS, TOOL_NAME
 from storage.model.span import Span
 from storage.queries.digests import ThreadSum
 from storage.queries.failures import FailedSpan
@@ -110,7 +111,18 @@ def a_thread(text: str, count: int) -> View:
 
 
 def a_tree(text: str, count: int) -> View:
-    view = trace_view(trace(text), [span(text, number) for number in range(count)], now=NOW)
+    # An agent failed with its last words, and three others answered.
+    attempt = replace(span(text, 1_000), configured_provider="claude", agent=text)
+    attempt.attributes["process.stderr"] = f"{text}\n" * 10
+    tool = {TOOL_NAME: text, TOOL_ARGUMENTS: text, "status": "error"}
+    calls = [{"name": EXECUTE_TOOL, "at": NOW, "attributes": tool}] * 30
+    reply = replace(span(text, 2_000), name=REPLY, text=text, agent=text)
+    spans = [
+        *(replace(attempt, span_id=f"{2_000 + number:016x}", events=calls) for number in range(2)),
+        *(replace(reply, span_id=f"{3_000 + number:016x}") for number in range(3)),
+        *(span(text, number) for number in range(count)),
+    ]
+    view = trace_view(trace(text), spans, now=NOW, asker=text)
     scores = tuple(
         Score(
             trace_id="0" * 32,

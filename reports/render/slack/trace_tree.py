@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import partial
+from itertools import accumulate
 
 from reports.formatting import bar
 from reports.render.block_kit import (
@@ -28,34 +29,41 @@ from reports.views.agent_work import WorkLine
 from reports.views.trace_list import TraceLine
 from reports.views.trace_tree import RawView, SpanLine, TraceView
 
+MOST = 12_400
+"""Characters of the blocks as JSON, without what folds the steps. A message may have 13,000."""
 MAX_SPANS = 40
 WATERFALL = 5_500
 NAME, BAR = 30, 10
 """Characters of a name, and of a bar: a phone breaks the row before the bar."""
 MAX_WORK, TITLE, FACTS = 20, 80, 160
-LAST_WORDS = 900
-"""Characters, so that with all else they fit into a message."""
+QUESTION, ERROR, ANSWER, LAST_WORDS = 300, 550, 340, 900
+"""Characters once they are escaped, which makes code up to five times as long."""
 
 RAW_PARTS, RAW_ROW = 4, 500
 """Sections on a page of JSON, and characters of a row: all of it fits into a message."""
+WORK_MORE = 100
+"""Characters that are kept free for the line which says how much more an agent did."""
 WORK_EMOJI = {"attempt": ":robot_face:", "model": ":brain:", "tool": ":wrench:"}
 
 
 def trace_tree(view: TraceView) -> list[Block]:
-    return [
+    above = [
         section(_question(view)),
         *_ending(view),
         *rating_lines(view.ratings, see_raw(view.line)),
-        *_work(view),
-        *_steps(view),
+    ]
+    below = [
         context(f"`{view.line.trace_id}`"),
         {"type": "actions", "elements": list(_buttons(view))},
     ]
+    above += _work(view, MOST - _size([*above, *below]))
+    return [*above, *_steps(view, MOST - _size([*above, *below])), *below]
 
 
 def _question(view: TraceView) -> str:
     line = view.line
-    said = f"“{escape(view.question)}”" if view.question else escape(line.name)
+    words = clipped(escape(view.question or line.name), QUESTION)
+    said = f"“{words}”" if view.question else words
     asked = f"<{view.link}|{said}>" if view.link else f"*{said}*"
     agent = clipped(escape(line.agent), KEY)
     facts = [clipped(escape(view.asker), KEY), place_of(line), line.when, agent]
@@ -66,20 +74,29 @@ def _ending(view: TraceView) -> Iterator[Block]:
     line = view.line
     tokens = f"{line.tokens} tokens" if line.tokens else ""
     facts = " · ".join(fact for fact in (tokens, line.cost) if fact)
-    yield section(
-        f"{EMOJI.get(line.status, '')} *{escape(view.ending)}*" + (f"\n{facts}" if facts else "")
-    )
+    ending = clipped(escape(view.ending), ERROR)
+    yield section(f"{EMOJI.get(line.status, '')} *{ending}*" + (f"\n{facts}" if facts else ""))
     if view.last_words:
-        yield code([("\n".join(view.last_words))[-LAST_WORDS:]])
+        yield code([_end_of("\n".join(view.last_words))])
     for answer in view.answers[:3]:
-        yield section(f"&gt; {escape(answer)}")
+        yield section(f"&gt; {clipped(escape(answer), ANSWER)}")
 
 
-def _work(view: TraceView) -> Iterator[Block]:
+def _end_of(words: str) -> str:
+    """Return the end of the text that is short enough once it is escaped."""
+    sizes = accumulate(len(escape(each)) for each in reversed(words))
+    return words[len(words) - sum(size <= LAST_WORDS for size in sizes) :]
+
+
+def _work(view: TraceView, room: int) -> Iterator[Block]:
     if not view.work:
         return
-    rows = ["*What the agent did*", *map(_work_line, view.work[:MAX_WORK])]
-    if (more := len(view.work) - MAX_WORK) > 0:
+    title = "*What the agent did*"
+    lines = [_work_line(line) for line in view.work[:MAX_WORK]]
+    sizes = accumulate(map(_size, lines), initial=len(title) + WORK_MORE)
+    fit = sum(size <= min(SECTION, room) for size in sizes) - 1
+    rows = [title, *lines[: max(fit, 0)]]
+    if (more := len(view.work) + 1 - len(rows)) > 0:
         rows.append(f"… and {more} more: {see_raw(view.line)}")
     yield section("\n".join(rows))
 
@@ -91,9 +108,9 @@ def _work_line(line: WorkLine) -> str:
     return f"{'      ' * line.depth}{WORK_EMOJI[line.kind]} {mark}{said}"
 
 
-def _steps(view: TraceView) -> Iterator[Block]:
+def _steps(view: TraceView, room: int) -> Iterator[Block]:
     """Fold the steps away, if something above says what happened."""
-    steps = list(_waterfall(view))
+    steps = list(_waterfall(view, room))
     if steps:
         count = len(view.spans)
         yield {
@@ -125,7 +142,7 @@ def _buttons(view: TraceView) -> Iterator[Block]:
 
 def raw(view: RawView) -> list[Block]:
     """Show a page of the JSON, in whole lines if these are not long."""
-    parts = _parts(view.text)
+    parts = _parts(view.text.replace("```", "'''"))  # Before a cut can part them.
     pages = -(-len(parts) // RAW_PARTS)
     page = min(view.page, pages - 1)
     of = f", page {page + 1} of {pages}" if pages > 1 else ""
@@ -163,19 +180,23 @@ def _starts(line: str) -> range:
 
 def _length(row: str) -> int:
     """Return the characters of a row and its line break in a message's JSON."""
-    return len(json.dumps(escape(row), ensure_ascii=False))
+    return _size(escape(row))
 
 
-def _waterfall(view: TraceView) -> Iterator[Block]:
-    """Show as many spans as fit into a message, in as few blocks as possible."""
+def _size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False))
+
+
+def _waterfall(view: TraceView, room: int) -> Iterator[Block]:
+    """Show as many spans as fit into *room* characters, in as few blocks as possible."""
     spans = view.spans
     rows: list[str] = []
     shown, used, size = 0, 0, 0
     names = [_name(span) for span in spans[:MAX_SPANS]]
     width = max(map(len, names), default=0)
     for row in map(partial(_row, width), spans, names):
-        length = len(escape(row)) + 1
-        if used + length > WATERFALL:
+        length = _length(row)
+        if used + length > min(WATERFALL, room):
             break
         if size + length > SECTION - 6:
             yield code(rows)

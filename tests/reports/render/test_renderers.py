@@ -174,9 +174,24 @@ def test_a_digest_fits_in_a_message(observability: Observability) -> None:
     checked(slack.render(replace(view, agents=hostile)))
 
 
+@pytest.mark.parametrize("text", ['<a class="b">&nbsp;</a>\n' * 30, '"' * 400, "a < b && c\n" * 99])
+@pytest.mark.parametrize("count", [1, 10, 200])
+def test_a_trace_full_of_code_fits_into_a_message(count: int, text: str) -> None:
+    blocks = slack.render(a_tree(text, count))
+    checked(blocks)
+    checked(plain(blocks))
+
+
+def test_the_last_words_are_cut_at_their_beginning() -> None:
+    view = a_tree("step", 1)
+    assert isinstance(view, TraceView)
+    shown = checked(slack.render(replace(view, last_words=("<" * 200,) * 8 + ("the reason",))))
+    assert "the reason```" in shown
+
+
 def test_a_waterfall_says_what_it_leaves_out_and_where_that_is() -> None:
     shown = checked(slack.render(a_tree("step", 100)))
-    assert "60 more steps: press *Raw* in `/trace show 0000000000000000`" in shown
+    assert "65 more steps: press *Raw* in `/trace show 0000000000000000`" in shown
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
