@@ -266,12 +266,14 @@ class TurnHandler:
     def _tell_refused(self, verdict: Verdict, *, trace_id: str) -> None:
         """Tell the author which agents were not asked, and why.
 
-        A rule is told once a day in each channel; what passes each time, with *Try again*.
+        A rule is told once a day in each channel, but each time to those who pressed a button;
+        what passes is told each time, with *Try again*.
         """
         message = verdict.message
         if message.of_workflow:
             return
         person = f"{message.team}:{message.channel}:{message.user}"
+        pressed = message.asked_again is not None
         refused: dict[Reason, list[str]] = defaultdict(list)
         for each in verdict.asked.refused:
             if each.reason in REFUSALS:
@@ -283,8 +285,9 @@ class TurnHandler:
                     again = failure_buttons(Attempt(trace_id, message.ts, agent), ())
                     self._notices.tell(message, text, [section(text), again])
             # A lease of a day, so that restarts and other processes do not tell it again.
-            elif self._dedup.claim(f"refused:{person}:{reason.value}"):
-                self._notices.tell(message, f"{refusal_message(agents, reason)} {ONCE_A_DAY}")
+            elif pressed or self._dedup.claim(f"refused:{person}:{reason.value}"):
+                note = "" if pressed else f" {ONCE_A_DAY}"
+                self._notices.tell(message, refusal_message(agents, reason) + note)
 
 
 def _running_turn(turn: Turn, verdict: Verdict) -> RunningTurn:

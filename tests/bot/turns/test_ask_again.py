@@ -312,6 +312,31 @@ def test_an_agent_that_left_the_agents_file_is_not_asked_again(
     assert len(one.requests) == 1
 
 
+def test_each_try_again_for_an_agent_that_left_the_agents_file_is_answered(
+    start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    one, two, other = Scripted("one"), Scripted("two"), Scripted("other")
+    files = [roster_of(one, two, other), roster_of(other)]
+    roster = Roster(lambda: files[0]._contents)
+    start_bot(roster)
+    for gone in (one, two):
+        gone.fail(crashed())
+        reply = failed(sandbox, alice, general, f"@{gone.name} go")
+        thread = str(reply.thread_ts)
+        sandbox.post(alice, general, f"{sandbox.mention} @other go", thread_ts=thread)
+        other.wait_until_asked()
+        sandbox.click(alice, reply, "turn_try_again")
+        sandbox.wait_for_reaction(general, thread, "hourglass_flowing_sand")
+    del files[0]
+    assert roster.reload()
+    for _ in range(2):
+        other.end("done")
+    sandbox.wait_until(lambda: len(sandbox.ephemerals(alice, general)) == 2, 20.0)
+    told = {message.text for message in sandbox.ephemerals(alice, general)}
+    assert {text.split(":")[0].split()[-1] for text in told} == {"one", "two"}
+    assert not any("once a day" in text for text in told)
+
+
 def test_a_follow_up_is_asked_again_with_its_thread(
     start_bot: StartBot, sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
