@@ -105,7 +105,7 @@ def test_an_edited_message_is_redacted(observability: Observability) -> None:
     with observability.span("slack message", channel="C1", message_ts="1.0", text="before"):
         pass
     observability.flush()
-    edit = Erasure(at=time.time_ns(), by="U1", team="T1", channel="C1", message_ts="1.0")
+    edit = Erasure(at=time.time_ns(), by="U1", channel="C1", message_ts="1.0", edited_ts="2.0")
     replace_text(observability.database, edit, f"now {SECRET}")
     without_secret(observability)
 

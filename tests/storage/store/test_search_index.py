@@ -176,7 +176,9 @@ def test_files_of_an_erased_turn_go_although_the_index_cannot_be_written_just_th
 
 def test_an_edited_message_is_found_by_its_new_text(database: Database, tmp_path: Path) -> None:
     put(database, turn(1, "zqsecretq", message_ts="1.5"))
-    edit = Erasure(at=time.time_ns(), by="U1", team="T1", channel="C1", message_ts="1.5")
+    edit = Erasure(
+        at=time.time_ns(), by="U1", team="T1", channel="C1", message_ts="1.5", edited_ts="2.0"
+    )
     append(erasure_log(Path(database.database)), edit)
     erase(database, edit)
     replace_text(database, edit, "harmless")
