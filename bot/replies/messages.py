@@ -1,6 +1,5 @@
 """Write what the bot posts: within Slack's limits, and without notifying anybody."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +10,16 @@ from bot.replies.text.presented import NameOf, nobody, presented
 from bot.replies.text.split import ending, split
 from bot.slack.errors import is_gone
 from bot.slack.threads import REPLY_EVENT
-from reports.render.block_kit import STOP, Block, button, clipped, context, escape, section
+from reports.render.block_kit import (
+    STOP,
+    Block,
+    button,
+    clipped,
+    context,
+    escape,
+    json_length,
+    section,
+)
 from storage.model.trace_context import short_id
 
 MARKDOWN_LIMIT = 11_000
@@ -54,11 +62,6 @@ def reply_messages(
     ]
     messages[-1]["blocks"] += below
     return messages
-
-
-def json_length(text: str) -> int:
-    """Return the characters of *text* in a message's JSON, where a line break takes two."""
-    return len(json.dumps(text, ensure_ascii=False)) - 2
 
 
 def _message(part: str, note: str, payload: Mapping[str, str]) -> Message:

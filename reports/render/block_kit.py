@@ -32,9 +32,9 @@ PERIODS = ("24h", "7d", "30d")
 
 BUTTON_VALUE = 2_000
 COMMAND = 500
-"""Characters of a command that each period's button repeats."""
+"""Characters, as JSON, of a command that each period's button repeats."""
 OPTION, OPTION_VALUE = 75, 150
-"""Characters of an option's text and value."""
+"""Characters of an option's text, as JSON, and of its value."""
 MENU = 1_050
 """Characters of a menu's options as JSON: three menus fit into a message beside ten lines."""
 
@@ -52,11 +52,25 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def clipped(text: str, length: int = SECTION) -> str:
-    """Cut escaped text to `length` characters, but not within an entity such as `&amp;`."""
-    if len(text) <= length:
+def json_length(value: object) -> int:
+    """Return the characters of a value in a message's JSON, in which a quote is two.
+
+    A letter of any language is one, as Slack counts.
+    """
+    return len(json.dumps(value, ensure_ascii=False)) - (2 if isinstance(value, str) else 0)
+
+
+def cut(text: str, length: int) -> str:
+    """Return the beginning of a text that has at most `length` characters as JSON."""
+    if json_length(text) <= length:
         return text
-    return re.sub(r"&[a-z]{0,4}$", "", text[: length - 1]) + "…"
+    ends = accumulate(map(json_length, text[:length]))
+    return text[: sum(end < length for end in ends)] + "…"
+
+
+def clipped(text: str, length: int = SECTION) -> str:
+    """Cut escaped text as `cut` does, but not within an entity such as `&amp;`."""
+    return re.sub(r"&[a-z]{0,4}…$", "…", cut(text, length))
 
 
 def section(text: str) -> Block:
@@ -109,7 +123,7 @@ def period_buttons(command: str, shown: str) -> list[Block]:
 
     There is none without a command, or if it is too long.
     """
-    if not 0 < len(command) <= COMMAND:
+    if not 0 < json_length(command) <= COMMAND:
         return []
     buttons = [button(each, f"{RUN}_{each}", f"{command} --since {each}") for each in PERIODS]
     marked = {"style": "primary"}
@@ -127,10 +141,10 @@ def select(action_id: str, options: Sequence[tuple[str, str]], chosen: int) -> B
     if any(len(value) > OPTION_VALUE for _, value in options):
         return None
     made = [
-        {"text": {"type": "plain_text", "text": label[:OPTION] or UNKNOWN}, "value": value}
+        {"text": {"type": "plain_text", "text": cut(label, OPTION) or UNKNOWN}, "value": value}
         for label, value in options
     ]
-    sizes = accumulate(len(json.dumps(option, ensure_ascii=False)) + 2 for option in made)
+    sizes = accumulate(json_length(option) + 2 for option in made)
     fit = sum(size <= MENU for size in sizes)
     shown = made[:fit] if chosen < fit else [*made[: fit - 1], made[chosen]]
     return {

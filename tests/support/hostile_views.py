@@ -43,6 +43,8 @@ WHOLE = {f"{number:032x}": f"{number:032x}" for number in range(500)}
 
 HOSTILE = (
     "&" * 400,
+    '"' * 400,
+    '<a class="b">&nbsp;</a>\n' * 30,
     "```" * 100,
     "<!channel> <@U1> *x* _y_",
     "a\nb\tc",

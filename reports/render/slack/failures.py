@@ -1,7 +1,6 @@
 """Issues, most frequent first, each with buttons to its latest trace and to change its state."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
 from reports.render.block_kit import (
@@ -16,6 +15,7 @@ from reports.render.block_kit import (
     clipped,
     escape,
     header,
+    json_length,
     note,
     period_buttons,
     section,
@@ -44,7 +44,7 @@ def failures(view: FailuresView) -> list[Block]:
         return [section(escape(view.empty)), *periods]
     filters = f"{view.again.removeprefix('errors').lstrip()} since:{view.period}".lstrip()
     below = [*note(view.note), {"type": "divider"}, *periods]
-    shown = list(_fitting(view, filters, MOST - _size(below)))
+    shown = list(_fitting(view, filters, MOST - json_length(below)))
     hidden = len(view.lines) - len(shown)
     more = note(f"{hidden} rarer errors: {NARROWER}") if hidden else []
     return [header(view.title), *chain.from_iterable(shown), *more, *below]
@@ -54,14 +54,10 @@ def _fitting(view: FailuresView, filters: str, room: int) -> Iterator[list[Block
     """Yield the blocks of each line as long as they fit: each button repeats all filters."""
     for place, line in enumerate(view.lines[:MAX_LINES]):
         blocks = [section(_failure(line)), _actions(line, place, filters)]
-        room -= _size(blocks)
+        room -= json_length(blocks)
         if room < 0:
             return
         yield blocks
-
-
-def _size(blocks: Sequence[Block]) -> int:
-    return len(json.dumps(blocks, ensure_ascii=False))
 
 
 def _failure(line: FailureLine) -> str:

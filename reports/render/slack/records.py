@@ -13,6 +13,7 @@ from reports.render.block_kit import (
     context,
     escape,
     header,
+    json_length,
     note,
     period_buttons,
     section,
@@ -21,7 +22,7 @@ from reports.render.slack.tables import Number, chart, table
 from reports.views.records import LogLine, LogsView, MetricsView
 
 MAX_LINES, LINES = 30, 8_000
-"""Log lines in a message, and characters of all of them."""
+"""Log lines in a message, and characters of all of them as JSON."""
 MESSAGE, FACTS = 300, 200
 EMOJI = {
     "critical": ":rotating_light:",
@@ -38,7 +39,7 @@ def logs(view: LogsView) -> list[Block]:
     blocks: list[Block] = [header(view.title)]
     part: list[str] = []
     for row in rows:
-        if part and sum(len(each) + 1 for each in [*part, row]) > SECTION:
+        if part and sum(json_length(each) + 2 for each in [*part, row]) > SECTION:
             blocks.append(section("\n".join(part)))
             part = []
         part.append(row)
@@ -64,7 +65,7 @@ def _fitting(view: LogsView) -> Iterator[str]:
     left = LINES
     for line in view.lines[:MAX_LINES]:
         row = _log(line)
-        left -= len(row)
+        left -= json_length(row) + 2
         if left < 0:
             return
         yield row

@@ -1,6 +1,5 @@
 """Statistics: the total in a sentence, and the groups as a table and, by time, as a chart."""
 
-import json
 from collections.abc import Iterator
 
 from reports.render.block_kit import (
@@ -10,6 +9,7 @@ from reports.render.block_kit import (
     button,
     context,
     header,
+    json_length,
     note,
     period_buttons,
     section,
@@ -33,7 +33,7 @@ def stats(view: StatsView) -> list[Block]:
         section(_sentence(view.total)),
         *_chart(view),
         *groups,
-        *_figures(view, size=MOST - len(json.dumps(groups, ensure_ascii=False))),
+        *_figures(view, size=MOST - json_length(groups)),
         *note(view.note),
         _buttons(view),
     ]

@@ -4,19 +4,19 @@ See https://docs.slack.dev/reference/block-kit/blocks. Slack may refuse them, an
 none: `reports.render.slack.plain` says the same without them.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.formatting import UNKNOWN, shortened
-from reports.render.block_kit import Block
+from reports.formatting import UNKNOWN, plain, shortened
+from reports.render.block_kit import Block, cut, json_length
 
 TABLE_SIZE = 9_000
 """Characters of a table as JSON. All blocks of a message may have about 13,000."""
 
 CELL, LABEL, TITLE = 60, 20, 50
-"""Characters of a cell, which we choose, and of a label and a title of a chart, as Slack takes."""
+"""Characters of a cell as JSON, which we choose, and of a label and a title of a chart, as Slack
+takes."""
 ROWS = 100
 PAGE_SIZE = 10
 """Rows that Slack shows at once; it adds arrows to the others."""
@@ -57,9 +57,9 @@ def table(
     """
     made = [_row(columns)]
     end = [_row(last)] if last is not None else []
-    left = size - _size(made) - _size(end)
+    left = size - json_length(made) - json_length(end)
     for row in map(_row, rows[: ROWS - len(end)]):
-        left -= _size(row)
+        left -= json_length(row)
         if left < 0:
             break
         made.append(row)
@@ -81,11 +81,7 @@ def _cell(cell: Cell) -> Block:
     if isinstance(cell, Number) and cell.value is not None:
         return {"type": "raw_number", "value": cell.value, "text": cell.text}
     text = cell.text if isinstance(cell, Number) else cell
-    return {"type": "raw_text", "text": shortened(text, CELL) or UNKNOWN}
-
-
-def _size(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False))
+    return {"type": "raw_text", "text": cut(plain(text), CELL) or UNKNOWN}
 
 
 def chart(

@@ -16,14 +16,17 @@ from reports.render.block_kit import (
     context,
     escape,
     header,
+    json_length,
     section,
     select,
 )
 from reports.views.trace_list import Menu, TraceLine, TraceListView
 
 MAX_LINES = 10
+MOST = 12_900
+"""Characters of the blocks as JSON. A message may have some 13,000."""
 SAID = 160
-"""Characters of a line's text, and of its note."""
+"""Characters, as JSON, of a line's text, and of its note."""
 EMOJI = {
     "ok": ":white_check_mark:",
     "error": ":x:",
@@ -41,15 +44,18 @@ def trace_list(view: TraceListView) -> list[Block]:
     else:
         pages = [*_page("Previous", view, view.previous), *_page("Next", view, view.next)]
     filters = [context(clipped(escape(view.filters), PART))] if view.filters else []
-    controls = [*filters, *actions(*map(_menu, view.menus))]
+    menus = actions(*map(_menu, view.menus))
     if not view.lines:
-        return [section(escape(view.empty)), *controls, *actions(*pages)]
+        return [section(escape(view.empty)), *filters, *menus, *actions(*pages)]
     lines = view.lines[:MAX_LINES]
-    blocks = [header(view.title), *controls]
+    above = [header(view.title), *filters]
+    below = [*trace_lines(lines, kind=view.kind), *actions(*pages)]
     if hidden := len(view.lines) - len(lines):
         narrower = f"a filter, as in `/trace {view.kind} agent:claude`, lists fewer"
-        blocks.append(context(f"{hidden} more: {narrower}."))
-    return [*blocks, *trace_lines(lines, kind=view.kind), *actions(*pages)]
+        below.insert(0, context(f"{hidden} more: {narrower}."))
+    if json_length([*above, *menus, *below]) > MOST:
+        return [*above, *below]
+    return [*above, *menus, *below]
 
 
 def _menu(menu: Menu) -> Block | None:
@@ -60,7 +66,7 @@ def _menu(menu: Menu) -> Block | None:
 
 def _page(label: str, view: TraceListView, cursor: str | None) -> list[Block]:
     value = f"{view.again} --cursor {cursor}"
-    if cursor is None or not view.again or len(value) > BUTTON_VALUE:
+    if cursor is None or not view.again or json_length(value) > BUTTON_VALUE:
         return []
     return [button(label, f"{RUN}_{label.lower()}", value)]
 

@@ -1,6 +1,5 @@
 """One trace: the question and how it ended, what the agents did, and all steps folded away."""
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate
@@ -21,6 +20,7 @@ from reports.render.block_kit import (
     code,
     context,
     escape,
+    json_length,
     section,
 )
 from reports.render.slack.ratings import rating_lines
@@ -56,8 +56,8 @@ def trace_tree(view: TraceView) -> list[Block]:
         context(f"`{view.line.trace_id}`"),
         {"type": "actions", "elements": list(_buttons(view))},
     ]
-    above += _work(view, MOST - _size([*above, *below]))
-    return [*above, *_steps(view, MOST - _size([*above, *below])), *below]
+    above += _work(view, MOST - json_length([*above, *below]))
+    return [*above, *_steps(view, MOST - json_length([*above, *below])), *below]
 
 
 def _question(view: TraceView) -> str:
@@ -83,8 +83,8 @@ def _ending(view: TraceView) -> Iterator[Block]:
 
 
 def _end_of(words: str) -> str:
-    """Return the end of the text that is short enough once it is escaped."""
-    sizes = accumulate(len(escape(each)) for each in reversed(words))
+    """Return the end of the text that is short enough once it is escaped, as JSON."""
+    sizes = accumulate(json_length(escape(each)) for each in reversed(words))
     return words[len(words) - sum(size <= LAST_WORDS for size in sizes) :]
 
 
@@ -93,7 +93,7 @@ def _work(view: TraceView, room: int) -> Iterator[Block]:
         return
     title = "*What the agent did*"
     lines = [_work_line(line) for line in view.work[:MAX_WORK]]
-    sizes = accumulate(map(_size, lines), initial=len(title) + WORK_MORE)
+    sizes = accumulate(map(json_length, lines), initial=len(title) + WORK_MORE)
     fit = sum(size <= min(SECTION, room) for size in sizes) - 1
     rows = [title, *lines[: max(fit, 0)]]
     if (more := len(view.work) + 1 - len(rows)) > 0:
@@ -180,11 +180,7 @@ def _starts(line: str) -> range:
 
 def _length(row: str) -> int:
     """Return the characters of a row and its line break in a message's JSON."""
-    return _size(escape(row))
-
-
-def _size(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False))
+    return json_length(f"{escape(row)}\n")
 
 
 def _waterfall(view: TraceView, room: int) -> Iterator[Block]:

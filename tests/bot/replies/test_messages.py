@@ -11,7 +11,6 @@ from bot.replies.messages import (
     RUNNING_LIMIT,
     TEXT_LIMIT,
     Message,
-    json_length,
     reply_messages,
     running_message,
     unposted_message,
@@ -20,6 +19,7 @@ from bot.replies.text.markdown import PARSER
 from bot.replies.text.plain_words import plain_words
 from bot.sandbox.blocks.validate import violations
 from bot.sandbox.requests.contents import BLOCKS_SIZE_LIMIT
+from reports.render.block_kit import json_length
 
 NOTE = "claude was not available; codex answered."
 CODE = "\n".join(f'    print("line {number}", value_{number})' for number in range(540))
