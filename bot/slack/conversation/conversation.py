@@ -72,10 +72,12 @@ class ConversationReader:
             for group in grouped(earlier, bot_id=self._bot_id)
             if (text := self._text(group, ids).strip())
         ]
-        # Without names, which only those messages need that are kept.
+        # Without names, which only those messages need that are kept, and which may be longer.
         kept = chosen([text for _, text in groups], question, most=most)
         self._names.people(_people(groups[position][0] for position in kept))
         messages = [self._said(groups[position][0], longest(most)) for position in kept]
+        fit = chosen([message.text for message in messages], question, most=most)
+        kept, messages = [kept[n] for n in fit], [messages[n] for n in fit]
         left_out = len(groups) - len(kept)
         if left_out:
             gap = next(n for n, position in enumerate(kept) if n != position)
