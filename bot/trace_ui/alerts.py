@@ -56,7 +56,10 @@ class AlertOrders:
             condition = self._with_ids(condition, requester)
             view = added(self._database, condition, self._orderer(requester), now=now)
         else:
-            view = obey(self._database, words, self._orderer(requester), now=now)
+            orderer = self._orderer(requester)
+            view = obey(self._database, words, orderer, now=now)
+            if words[0].lower() == "snooze":
+                self._alerts.redraw(rule_of(self._database, words[1], orderer), now=now)
         # At once: a test message is waited for.
         self._alerts.send(now=now)
         return view

@@ -3,7 +3,7 @@
 A change must hold. A rule rises to the lowest level that it kept for `HOLD` evaluations, and falls
 to the highest one; then it starts to look anew. So two changes are at least `HOLD` evaluations
 apart, what swings between ok and alert changes nothing, and what swings between warning and alert
-is a warning.
+is a warning. Without a change, only the end of a snooze is told, if the rule is not ok then.
 """
 
 from dataclasses import replace
@@ -45,6 +45,9 @@ def _changed(state: AlertState, level: Level, now: int) -> AlertState:
     begins = state.level in QUIET and level not in QUIET
     if not begins:
         return replace(state, level=level, since=now)
+    if state.told not in QUIET:
+        # Its end was not told, as during a snooze: for those who read it goes on.
+        return replace(state, level=level, since=now)
     # A new incident has a thread of its own: nobody would notice it in that of an old one.
     return replace(
         state, level=level, since=now, begun_at=now, thread_ts=None, acknowledged_by=None
@@ -52,8 +55,12 @@ def _changed(state: AlertState, level: Level, now: int) -> AlertState:
 
 
 def _told(state: AlertState, now: int) -> AlertState:
+    snooze_ends = 0 < state.snoozed_until <= now
+    if snooze_ends:
+        state = replace(state, snoozed_until=0)
     if state.level == state.told:
-        return state
+        still_bad = snooze_ends and state.level not in QUIET
+        return replace(state, seq=state.seq + still_bad)
     if {state.level, state.told} <= QUIET:
         return replace(state, told=state.level)
     if state.snoozed_until > now:

@@ -172,7 +172,10 @@ def alert_view(
 ) -> AlertView:
     """Return the message that tells how an alert is: the first of its thread, or a reply."""
     condition = stored_condition(rule.condition)
-    facts = [limit_text(condition), "" if is_reply else _note(rule, state, now, name_of)]
+    facts = [
+        limit_text(condition),
+        _lasting(state, now) if is_reply else _note(rule, state, now, name_of),
+    ]
     return AlertView(
         rule=rule,
         level=state.told,
@@ -181,6 +184,13 @@ def alert_view(
         shows="" if is_reply else shows(condition),
         acknowledges=state.told in BAD and not is_reply and not state.acknowledged_by,
     )
+
+
+def _lasting(state: AlertState, now: int) -> str:
+    """Return for how long an alert has not been ok. Only a reply says it: nobody updates it."""
+    if state.told not in BAD or state.begun_at is None:
+        return ""
+    return f"not ok for {_length(now - state.begun_at)}"
 
 
 def _title(condition: Condition, state: AlertState, name_of: NameOf) -> str:

@@ -316,6 +316,25 @@ def test_an_alert_whose_first_message_was_deleted_below_replies_still_ends_with_
     assert alert_states(observability.database)["a1b2"].posted == 3
 
 
+def test_an_alert_that_outlasts_its_snooze_says_so_in_its_thread_and_for_how_long_it_has_been(
+    observability: Observability,
+) -> None:
+    record_an_hour(observability)
+    database, posts = observability.database, FakePosts()
+    add_rule(database, rule("count>1 over:1h"), test=False)
+    found = alerts(database, posts)
+    minutes(found, HOLD)
+    obey(database, ["snooze", "a1b2", "8m"], Orderer(user=ALICE), now=NOW + 2 * MINUTE)
+    found.redraw(rule("count>1 over:1h"), now=NOW + 2 * MINUTE)
+    minutes(found, 30, since=NOW + 3 * MINUTE)
+    assert posts.titles == ["Turns: 2", "Turns: 2"]
+    assert posts.threads == [None, "1.0"]
+    assert "not ok for 8 min" in posts.posted[1][1].facts
+    silenced, spoke = (view.facts for _, view in posts.updated)
+    assert "silent for" in silenced
+    assert "silent for" not in spoke
+
+
 def test_slack_is_asked_for_a_message_of_an_alert_in_a_long_thread_and_in_none(
     sandbox: Sandbox, general: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -500,6 +519,12 @@ def test_an_alert_is_added_acknowledged_and_removed_in_slack(
     (traces,) = sandbox.click(alice, alert, "trace_run", responses=1)
     assert traces.ephemeral_to == alice.id
     assert saying("silent for 2 h"), "the message that everybody reads stays"
+    sandbox.command(alice, general, "/trace", f"alerts snooze {kept.id} off")
+    sandbox.wait_until(
+        lambda: not any("silent for" in shown(each) for each in sandbox.messages(general))
+    )
+    sandbox.command(alice, general, "/trace", f"alerts snooze {kept.id} 3h")
+    assert saying("silent for 3 h")
     (listed,) = sandbox.command(alice, general, "/trace", "alerts")
     assert f"`{kept.id}` `no_data agent:echo over:6h`" in shown(listed)
     assert "#general" in shown(listed)

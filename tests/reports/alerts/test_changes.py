@@ -1,5 +1,7 @@
 """An alert speaks only when it changes, and a change must hold."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +60,37 @@ def test_data_that_end_during_an_alert_are_told() -> None:
 def test_a_silenced_alert_tells_afterwards_what_is_still_wrong() -> None:
     assert spoken("aaaaaaaaaa", snoozed_until=6 * MINUTE) == [(6, "alert")]
     assert spoken("aaaoooooooo", snoozed_until=10 * MINUTE) == []
+
+
+def snoozed(measured: str, *, at: int, until: int) -> tuple[list[tuple[int, str, int]], AlertState]:
+    """Return what is told and in which thread, if somebody silences a posted alert; and the end.
+
+    A thread is named after the minute of its first message.
+    """
+    levels = {"o": "ok", "a": "alert"}
+    state, told = AlertState(rule_id="1"), []
+    for minute, each in enumerate(measured, 1):
+        before = state
+        state = advance(state, levels[each], None, now=minute * MINUTE)  # type: ignore[arg-type]
+        if state.seq > before.seq:
+            state = replace(state, thread_ts=state.thread_ts or str(minute))
+            told.append((minute, state.told, int(state.thread_ts)))
+        if minute == at:
+            state = replace(state, snoozed_until=until * MINUTE)
+    return told, state
+
+
+def test_an_alert_that_was_told_speaks_again_after_a_snooze_in_its_thread() -> None:
+    told, state = snoozed("aaaaaaaaaaaaaaooo", at=4, until=9)
+    assert told == [(3, "alert", 3), (9, "alert", 3), (17, "ok", 3)]
+    assert state.snoozed_until == 0
+    assert snoozed("aaaaoooooooooo", at=4, until=9)[0] == [(3, "alert", 3), (9, "ok", 3)]
+
+
+def test_an_alert_that_comes_back_during_a_snooze_goes_on_in_its_thread() -> None:
+    told, state = snoozed("aaaaooooaaaaaaaaaaooo", at=4, until=14)
+    assert told == [(3, "alert", 3), (14, "alert", 3), (21, "ok", 3)]
+    assert state.begun_at == 3 * MINUTE, "its end was not told"
 
 
 def test_an_incident_keeps_its_beginning_and_the_next_one_gets_a_new_thread() -> None:
