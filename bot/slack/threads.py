@@ -17,7 +17,7 @@ from bot.slack.types import Speaker, Thread, mentions_in
 
 PAGE = 200
 MAX_PAGES = 50
-"""At most 10,000 messages are read; what comes after them in a longer thread is not seen."""
+"""About 10,000 messages are read; the others of a longer thread are not seen."""
 
 CACHED_THREADS = 500
 CACHE_S = 600.0
@@ -202,7 +202,7 @@ class ThreadReader:
                     self._cache.pop(key, None)
 
     def _fetch(self, channel: str, thread_ts: str, *, after: str | None) -> list[Message]:
-        messages: list[Message] = []
+        found: dict[str, Message] = {}
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             page = self._client.conversations_replies(
@@ -213,12 +213,14 @@ class ThreadReader:
                 oldest=after,
                 cursor=cursor,
             )
-            messages += page["messages"]
+            found |= {each["ts"]: each for each in page["messages"]}
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 break
-        # Slack returns the first message of the thread with every page, whatever `oldest` says.
-        return [m for m in messages if after is None or float(m["ts"]) > float(after)]
+        # Slack returns the first message of the thread with every page, whatever `oldest` says, and
+        # does not promise which page comes first.
+        newer = [m for m in found.values() if after is None or float(m["ts"]) > float(after)]
+        return sorted(newer, key=lambda each: float(each["ts"]))
 
 
 def _is_final(message: Message) -> bool:

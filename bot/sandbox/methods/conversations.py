@@ -1,6 +1,6 @@
 """conversations.*: channels, their members and their messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bot.sandbox.backend.slack import Slack
 from bot.sandbox.methods.method import HISTORY_SCOPES, READ_SCOPES, Method
@@ -34,11 +34,19 @@ def _between(arguments: Arguments) -> Callable[[Message], bool]:
     return within
 
 
-def _messages(slack: Slack, arguments: Arguments, found: list[Message], limit: int) -> Json:
+def _messages(
+    slack: Slack,
+    arguments: Arguments,
+    found: list[Message],
+    limit: int,
+    *,
+    first: Sequence[Message] = (),
+) -> Json:
+    """Return one page of what was found, below the messages that are *first* on every page."""
     shown, cursor = page(found, cursor=arguments.text("cursor"), limit=limit)
     metadata = arguments.flag("include_all_metadata")
     return {
-        "messages": [slack.workspace.shown(each, metadata=metadata) for each in shown],
+        "messages": [slack.workspace.shown(each, metadata=metadata) for each in (*first, *shown)],
         "has_more": bool(cursor),
         "response_metadata": {"next_cursor": cursor},
     }
@@ -59,7 +67,10 @@ def history(slack: Slack, arguments: Arguments) -> Json:
 
 
 def replies(slack: Slack, arguments: Arguments) -> Json:
-    """Return the parent and its replies, oldest first; the parent even if `oldest` is later."""
+    """Return replies, oldest first, below their parent.
+
+    The parent comes with every page, also if `oldest` is later.
+    """
     channel = slack.workspace.joined_channel(arguments.text("channel"))
     slack.need_kind_scope(channel.kind, "history")
     ts = arguments.need("ts")
@@ -68,8 +79,9 @@ def replies(slack: Slack, arguments: Arguments) -> Json:
         raise Refusal("thread_not_found")
     within = _between(arguments)
     thread = [each for each in slack.workspace.replies(channel.id, ts) if within(each)]
-    limit = arguments.number("limit", 1000, most=1000)
-    return _messages(slack, arguments, [parent, *thread], limit)
+    # The parent counts, but a page without a reply would never come to an end.
+    limit = max(1, arguments.number("limit", 1000, most=1000) - 1)
+    return _messages(slack, arguments, thread, limit, first=[parent])
 
 
 def info(slack: Slack, arguments: Arguments) -> Json:

@@ -80,7 +80,7 @@ def test_a_message_to_a_user_is_a_direct_message(
     assert answer["channel"] == sandbox.open_dm(alice).id
 
 
-def test_a_thread_is_read_in_pages(
+def test_a_thread_is_read_in_pages_each_with_the_root(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel
 ) -> None:
     root = sandbox.post(alice, general, "root")
@@ -88,8 +88,10 @@ def test_a_thread_is_read_in_pages(
         sandbox.post(alice, general, f"reply {number}", thread_ts=root.ts)
     answers = web.conversations_replies(channel=general.id, ts=root.ts, limit=3)
     pages = [[message["text"] for message in answer["messages"]] for answer in answers]
-    assert [len(page) for page in pages] == [3, 3, 2]
-    assert sum(pages, []) == ["root", *(f"reply {number}" for number in range(7))]
+    assert [len(page) for page in pages] == [3, 3, 3, 2]
+    assert {page[0] for page in pages} == {"root"}
+    replies = [text for page in pages for text in page[1:]]
+    assert replies == [f"reply {number}" for number in range(7)]
 
 
 def test_history_is_newest_first_and_without_replies(

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from slack_sdk import WebClient
 from slack_sdk.web.slack_response import SlackResponse
 
 from bot.sandbox import Channel, Sandbox, User
-from bot.slack.threads import CACHE_S, ThreadReader
+from bot.slack.threads import CACHE_S, ThreadReader, fingerprint
 
 
 class SlowlyRead(WebClient):
@@ -64,3 +65,41 @@ def test_a_message_edited_while_its_thread_is_read_is_not_remembered(
     client.meanwhile = edit
     threads.read(general.id, message.ts)
     assert texts(threads, general, message.ts) == ["never mind"]
+
+
+class NewestPageFirst(WebClient):
+    """A client whose pages of a thread come in the opposite order."""
+
+    def conversations_replies(self, **arguments: Any) -> SlackResponse:
+        first = super().conversations_replies(**arguments)
+        pages = [page["messages"] for page in first]
+        first.data = {"messages": [each for page in reversed(pages) for each in page]}
+        return first
+
+
+@pytest.mark.parametrize("client", [WebClient, NewestPageFirst])
+def test_a_thread_of_several_pages_is_read_in_order_with_one_root(
+    sandbox: Sandbox, client: type[WebClient], alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "root")
+    threads = ThreadReader(client(sandbox.bot_token, base_url=sandbox.api_url), bot_id="B1")
+    said = [f"reply {number}" for number in range(401)]
+    for text in said:
+        sandbox.post(alice, general, text, thread_ts=root.ts)
+    assert texts(threads, general, root.ts) == ["root", *said]
+
+
+def test_a_thread_that_grows_by_a_page_keeps_its_fingerprint(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    last = root = sandbox.post(alice, general, "root")
+    for number in range(199):
+        last = sandbox.post(alice, general, f"reply {number}", thread_ts=root.ts)
+
+    def read() -> str:
+        messages = ThreadReader(web, bot_id="B1").read(general.id, root.ts).messages or ()
+        return fingerprint(messages, bot_id="B1", until=last.ts)
+
+    known = read()
+    sandbox.post(alice, general, "one more", thread_ts=root.ts)
+    assert read() == known

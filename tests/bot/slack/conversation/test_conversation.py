@@ -3,11 +3,12 @@
 import pytest
 from slack_sdk import WebClient
 
-from bot.sandbox import Sandbox
+from bot.sandbox import Channel, Sandbox, User
 from bot.settings import Settings
 from bot.slack.conversation.conversation import ConversationReader
 from bot.slack.conversation.names import NameLookup
 from bot.slack.directory import Directory
+from bot.slack.threads import ThreadReader
 from bot.slack.types import parse_message
 
 
@@ -16,6 +17,22 @@ def reader(web: WebClient) -> ConversationReader:
     settings = Settings(_env_file=None, history_characters=2_000)
     names = NameLookup(Directory(web))
     return ConversationReader(names, bot_user="U1", bot_id="B1", settings=settings)
+
+
+def test_the_root_of_a_long_thread_is_in_the_history_once(
+    sandbox: Sandbox, web: WebClient, reader: ConversationReader, alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "ERROR in checkout " * 40)
+    for number in range(1_500):
+        sandbox.post(alice, general, f"reply {number}", thread_ts=root.ts)
+    read = ThreadReader(web, bot_id="B1").read(general.id, root.ts)
+    history = reader.history(read.messages or (), question="why?")
+    first, note, *newest = history.messages
+    assert first.text.startswith("ERROR in checkout")
+    kept = range(1_500 - len(newest), 1_500)
+    assert [each.text for each in newest] == [f"reply {number}" for number in kept]
+    assert f"[{history.left_out:,} earlier messages" in note.text
+    assert history.left_out == kept.start
 
 
 def test_the_newest_details_of_a_file_count(reader: ConversationReader) -> None:
