@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.slack.types import IncomingMessage, Thread
+from storage.model import semconv
 
 SAID_BY_PEOPLE = frozenset((None, "file_share", "thread_broadcast", "me_message"))
 """Subtypes of messages that people write. Other subtypes report changes: edits, joins, topics."""
@@ -37,7 +38,7 @@ class Reason(StrEnum):
     THREAD_UNREADABLE = "thread_unreadable"
     NOT_MENTIONED = "not_mentioned"
     MENTION_BY_EDIT = "mention_by_edit"
-    HANDLED_ELSEWHERE = "handled_elsewhere"
+    HANDLED_ELSEWHERE = semconv.HANDLED_ELSEWHERE
 
     AGENT_GONE = "agent_gone"
     ASKER_UNKNOWN = "asker_unknown"

@@ -272,6 +272,8 @@ FALLBACK = "tracebot.fallback"
 """True if an attempt stands in for a provider that failed."""
 READ_THREAD, REPLY = "read thread", "reply"
 """The names of the spans of a turn that read its thread, and that posted its reply."""
+HANDLED_ELSEWHERE = "handled_elsewhere"
+"""The reason of a decision to skip a message that another trace, of another process, is about."""
 
 FIRST_WORD, TIME_TO_ANSWER = "slack.time_to_first_word", "slack.time_to_answer"
 """Seconds from the arrival of a message until the first of its reply was shown, and all of it."""

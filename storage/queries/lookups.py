@@ -11,6 +11,7 @@ from typing import Any
 from storage.database.base import Database
 from storage.database.models import NOT_OK, TraceRow
 from storage.model.filters import ANY, Filters
+from storage.model.semconv import HANDLED_ELSEWHERE
 from storage.model.trace_context import short_id
 from storage.queries.cursors import OLDEST_FIRST
 from storage.queries.filters import all_conditions
@@ -76,9 +77,13 @@ def message_traces(
     message_ts: str,
     audiences: Collection[str] | None = None,
 ) -> tuple[TraceSummary, ...]:
-    """Return the traces of one message, oldest first."""
+    """Return the traces of one message, oldest first.
+
+    Those of processes that left the message to another one are left out if that one's is there.
+    """
     query = visible(audiences).where(TraceRow.channel == channel, TraceRow.message_ts == message_ts)
-    return summaries(database, query.order_by(*OLDEST_FIRST))
+    found = summaries(database, query.order_by(*OLDEST_FIRST))
+    return tuple(trace for trace in found if trace.reason != HANDLED_ELSEWHERE) or found
 
 
 def running_traces(

@@ -12,6 +12,7 @@ from storage.database.base import Database
 from storage.database.models import TraceRow
 from storage.model.filters import meant
 from storage.model.retention import OTHERS
+from storage.model.semconv import HANDLED_ELSEWHERE
 from storage.queries.rollup_sums import Row, added_up
 from storage.store import rollups
 from storage.store.grains import DAY_NS, HOUR_NS, SECOND_NS, Grains, grains_of
@@ -87,7 +88,8 @@ def statistics(
     nanoseconds. Rollups are hourly, so `since` is rounded down to an hour and `until` up; of a time
     that is only kept by UTC day or by month, to these, which then stand in place of hours and
     local days, too. A local day begins with the hour that begins in it. The last group may be
-    `OTHERS`, for users or channels that an old month does not name.
+    `OTHERS`, for users or channels that an old month does not name. By decision, a message that
+    several processes received counts once, for the one that handled it.
 
     `only` limits them to the keys that are meant by a name in a dimension, such as `("agent",
     "claude")` (`storage.model.filters.meant`); `by` is then that dimension, a time or None, because
@@ -121,7 +123,8 @@ def statistics(
         start = _days_of(time_zone, grains) if by == "day" else grains.start
         groups = _by_time(rows, start)
     else:
-        groups = _by_key(row for row in rows if row[0] == by)
+        elsewhere = ("decision", HANDLED_ELSEWHERE)
+        groups = _by_key(row for row in rows if row[0] == by and row[:2] != elsewhere)
     return Statistics(since, until, total, tuple(groups), grains)
 
 

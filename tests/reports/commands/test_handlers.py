@@ -9,6 +9,7 @@ from peewee import Database
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
 from reports.commands.typed import split_slack
+from reports.digest.contents import Scope, last_day
 from reports.digest.order import parse_order
 from reports.errors import UsageError
 from reports.units import parse_duration
@@ -17,6 +18,7 @@ from reports.views.statistics import StatsView
 from reports.views.trace_list import TraceListView
 from reports.views.trace_tree import TraceView
 from reports.views.views import View
+from reports.views.why import WhyView
 from storage import Observability
 from storage.model.span import own_audience
 from tests.support.factories import (
@@ -24,10 +26,13 @@ from tests.support.factories import (
     BOB,
     FOLLOW_UP,
     GENERAL,
+    MINUTE,
+    MS,
     NOW,
     SECRET,
     TEAM,
     THREAD,
+    record,
     record_an_hour,
 )
 
@@ -378,6 +383,32 @@ def test_a_messages_link_shows_its_trace(observability: Observability, link: str
     shown = ask(observability, "show", place)
     assert isinstance(shown, TraceView)
     assert shown.line.trace_id == ids["follow-up"]
+
+
+def test_a_message_that_two_processes_received_is_shown_and_counted_once(
+    observability: Observability,
+) -> None:
+    place = {"channel": GENERAL, "team": TEAM, "audience": TEAM}
+    message = {"thread_ts": FOLLOW_UP, "message_ts": FOLLOW_UP, **place}
+    for ago, decision, reason in (
+        (2 * MINUTE, "answer", "mentioned"),
+        (2 * MINUTE - MS, "skip", "handled_elsewhere"),
+    ):
+        decided = ("decide", 1, 1, {"decision": decision, "reason": reason})
+        root = {**message, "decision": decision}
+        record(observability, "slack message", ago=ago, ms=5, steps=(decided,), **root)
+    assert observability.flush()
+    link = f"https://acme.slack.com/archives/{GENERAL}/p{FOLLOW_UP.replace('.', '', 1)}"
+    shown, why = ask(observability, "show", link), ask(observability, "why", link)
+    assert isinstance(shown, TraceView)
+    assert isinstance(why, WhyView)
+    assert (shown.trace.decision, why.reason) == ("answer", "mentioned")
+    counted = ask(observability, "stats", "--by", "decision")
+    assert isinstance(counted, StatsView)
+    assert [(line.key, line.traces) for line in counted.lines] == [("the bot was mentioned", "1")]
+    scope = Scope(audiences=frozenset({TEAM}))
+    told = last_day(observability.database, scope, now=NOW)
+    assert not told.skipped
 
 
 def test_the_link_of_a_reply_shows_its_turn(
