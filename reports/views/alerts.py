@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from reports import formatting
 from reports.alerts.grammar import Condition, stored_condition
-from reports.alerts.measures import OF_THE_BOT
+from reports.alerts.measures import HOUR_NS, OF_THE_BOT
 from reports.errors import UsageError
 from reports.units import duration_text, length_text
+from storage.model.span import FAILED_STATUSES, Status
 
 if TYPE_CHECKING:
     from storage.coordination.alert_rules import AlertRule, AlertState
@@ -28,6 +29,8 @@ WORDS: Mapping[str, str] = {
 }
 NAME = 80
 BAD = frozenset(("warning", "alert"))
+NOT_FAILED = [f"-status:{each}" for each in get_args(Status) if each not in FAILED_STATUSES]
+"""The filters that leave the traces that count as failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,13 +234,18 @@ def shows(condition: Condition) -> str:
     if condition.measure in OF_THE_BOT:
         return ""
     whose = [] if condition.dimension == "all" else [f"{condition.dimension}:{condition.key}"]
-    since = [f"since:{duration_text(condition.window_ns)}"] if condition.window_ns else []
     if condition.measure == "running":
         return shlex.join(["ps", *whose])
-    if condition.measure == "p95":
-        return shlex.join(["ls", f"duration>{length_text(round(condition.limit))}", *whose, *since])
-    only = {"error_rate": ["status:error"], "thumbs_down": ["feedback:down"]}
-    return shlex.join(["ls", *only.get(condition.measure, []), *whose, *since])
+    window = condition.window_ns
+    if window >= HOUR_NS and condition.measure != "first_token":
+        window += HOUR_NS  # Figures by the hour begin up to an hour earlier, at a full one.
+    side = ">" if condition.above else "<"
+    only = {
+        "error_rate": NOT_FAILED,
+        "thumbs_down": ["feedback:down"],
+        "p95": [f"duration{side}{length_text(round(condition.limit))}"],
+    }.get(condition.measure, [])
+    return shlex.join(["ls", *only, *whose, f"since:{duration_text(window)}"])
 
 
 def trial_view(rule: AlertRule, state: AlertState, *, name_of: NameOf) -> AlertView:
