@@ -77,7 +77,7 @@ def _of_days(
 
     def days_ago(count: int, length: int = length) -> Window:
         last = end - timedelta(days=count)
-        return _midnight(last - timedelta(days=length), zone), _midnight(last, zone)
+        return _first_hour(last - timedelta(days=length), zone), _first_hour(last, zone)
 
     first, last = end - timedelta(days=length), end - timedelta(days=1)
     first_text, last_text = f"{first:%A, %d %B}", f"{last:%A, %d %B}"
@@ -100,14 +100,19 @@ def _chart(end: date, zone: ZoneInfo) -> tuple[tuple[str, Window], ...]:
     """Return the days before *end*, the oldest first."""
     days = [end - timedelta(days=count) for count in range(CHART_DAYS, 0, -1)]
     return tuple(
-        (f"{day:%a %d}", (_midnight(day, zone), _midnight(day + timedelta(days=1), zone)))
+        (f"{day:%a %d}", (_first_hour(day, zone), _first_hour(day + timedelta(days=1), zone)))
         for day in days
     )
 
 
-def _midnight(day: date, zone: ZoneInfo) -> int:
-    """Return when the local day begins. A day has 23 or 25 hours when the clock changes."""
-    return int(datetime.combine(day, time(), zone).astimezone(UTC).timestamp()) * SECOND_NS
+def _first_hour(day: date, zone: ZoneInfo) -> int:
+    """Return the first full hour of the local day, as statistics are kept by the hour.
+
+    That is half an hour after midnight in some zones: an hour belongs to the day in which it
+    begins. A day has 23 or 25 hours when the clock changes.
+    """
+    midnight = datetime.combine(day, time(), zone).astimezone(UTC)
+    return -(-int(midnight.timestamp()) * SECOND_NS // HOUR_NS) * HOUR_NS
 
 
 def last_24_hours(*, now: int, time_zone: str) -> Period:

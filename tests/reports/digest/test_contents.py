@@ -11,6 +11,7 @@ from storage import Observability
 from storage.coordination.budgets import Budget, Dimension, add_budget
 from storage.coordination.issue_states import set_state
 from storage.queries.issues import issues
+from storage.queries.statistics import statistics
 from tests.support.factories import ALICE, GENERAL, MINUTE, SECRET, TEAM, record, said
 
 TUESDAY = date(2025, 11, 25)
@@ -123,6 +124,37 @@ def test_a_week_is_compared_with_the_weeks_before(mondays: Observability) -> Non
     assert view.figures[0].now == "15"
     assert view.figures[0].before == "6 (+150%)"
     assert view.figures[0].usual == "4 (+275%)"
+
+
+def test_a_day_in_a_zone_of_half_hours_has_the_hours_that_begin_in_it_as_in_statistics(
+    observability: Observability,
+) -> None:
+    zone = "Asia/Kolkata"
+    # Monday begins there on Sunday at 18:30 UTC.
+    midnight = NOW - 39 * HOUR_NS - HOUR_NS // 2
+    for minutes, count in ((-20, 5), (20, 7), (40, 1)):
+        for number in range(count):
+            ago = NOW - midnight - minutes * MINUTE + number
+            record(
+                observability, "slack message", now=NOW, ago=ago, ms=9, **said(GENERAL, "U1", "?")
+            )
+    assert observability.flush()
+    period = period_before(date(2025, 11, 25), days="daily", time_zone=zone)
+    view = digest(observability.database, PEOPLE, period, now=NOW)
+    days = statistics(
+        observability.database,
+        since=NOW - 3 * DAY,
+        until=NOW,
+        by="day",
+        audiences=PEOPLE.audiences,
+        time_zone=zone,
+    )
+    assert [(day.label, day.traces) for day in view.facts.days if day.traces] == [
+        ("Sun 23", 12),
+        ("Mon 24", 1),
+    ]
+    assert [group.traces for group in days.groups] == [12, 1]
+    assert (view.figures[0].now, view.figures[0].before) == ("1", "12 (−92%)")
 
 
 def test_a_digest_of_weekdays_tells_of_the_weekend_on_monday(mondays: Observability) -> None:
