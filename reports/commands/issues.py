@@ -85,7 +85,7 @@ def _change_issue(change: Sequence[str], database: Database, viewer: Viewer, now
 
 CHANGES: Mapping[str, tuple[str | None, str]] = {
     "resolve": ("resolved", "is resolved. If it occurs again, it is listed as returned."),
-    "mute": ("muted", "is muted: no digest and no alert speaks of it."),
+    "mute": ("muted", "is muted: digests do not list it. Figures and their alerts count it."),
     "reopen": (None, "is open again."),
 }
 """The words after `errors`: the new state of an issue, and the sentence that says so."""

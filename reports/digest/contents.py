@@ -15,7 +15,7 @@ from storage.coordination.reservations import reservations
 from storage.database.base import Database
 from storage.health import health
 from storage.queries.digests import failures_of_period, top_threads
-from storage.queries.issues import Issue, fresh_issues
+from storage.queries.issues import Issue, fresh_issues, without_muted
 from storage.queries.lookups import short_ids, thread_traces
 from storage.queries.spending import spending
 from storage.queries.statistics import Statistics, statistics
@@ -25,6 +25,9 @@ from storage.writer.dropped import DROPPED, drop_counts
 SHOWN_FAILURES, SHOWN_THREADS, SHOWN_BUDGETS = 3, 3, 3
 CANDIDATES = 10
 """Failures and threads that are looked through for some that the readers may see."""
+
+MOST_FAILURES = 200
+"""Failures that are looked through for some whose issues nobody muted."""
 
 BY_THEMSELVES = frozenset(("Waiting", "Figures", "Dropped"))
 """Problems of the database that pass without anybody, and one that the digest tells anyway."""
@@ -175,6 +178,7 @@ class _Reader:
         )
 
     def failures(self) -> Iterator[TraceSummary]:
+        """Yield the newest turns that failed, but not those of which all issues are muted."""
         since, until = self._period.window
         found = failures_of_period(
             self._database,
@@ -182,9 +186,10 @@ class _Reader:
             until=until,
             audiences=self._scope.audiences,
             channel=self._scope.channel,
-            limit=CANDIDATES,
+            limit=MOST_FAILURES,
         )
-        yield from list(filter(self._scope.may_see, found))[:SHOWN_FAILURES]
+        heard = without_muted(self._database, found)[:CANDIDATES]
+        yield from list(filter(self._scope.may_see, heard))[:SHOWN_FAILURES]
 
     def threads(self, by: Literal["cost", "slowest_ns"]) -> Iterator[Thread]:
         since, until = self._period.window

@@ -198,6 +198,17 @@ def fresh_issues(
     return tuple(sorted(news, key=lambda issue: (-len(issue.starts), issue.id)))
 
 
+def without_muted(database: Database, traces: Sequence[TraceSummary]) -> tuple[TraceSummary, ...]:
+    """Return these traces without those that failed, and only with issues that somebody muted."""
+    groups = _by_issue(database, traces)
+    known = states(database, groups)
+    muted, heard = set[str](), set[str]()
+    for name, members in groups.items():
+        is_muted = name in known and known[name].state == "muted"
+        (muted if is_muted else heard).update(span.trace_id for span in members)
+    return tuple(trace for trace in traces if trace.trace_id not in muted - heard)
+
+
 def _issue(
     name: str,
     members: Sequence[FailedSpan],

@@ -117,6 +117,20 @@ def test_errors_that_are_new_or_back_again_are_told(mondays: Observability) -> N
     }
 
 
+def test_turns_that_failed_only_with_muted_errors_are_not_listed(
+    observability: Observability,
+) -> None:
+    turns(observability, 7, 12, failed=12)
+    turns(observability, 0, 12, failed=12)
+    turns(observability, 0, 1, failed=1, agent="codex")
+    listed = told(observability).facts.failed
+    assert {trace.agent for trace in listed} == {"claude"}, "the newest"
+    found, _ = issues(observability.database, since=NOON - DAY, audiences=frozenset({TEAM}))
+    (muted,) = [issue.id for issue in found if issue.agent == "claude"]
+    set_state(observability.database, muted, state="muted", changed_by=ALICE, now=NOW)
+    assert [trace.agent for trace in told(observability).facts.failed] == ["codex"]
+
+
 def test_a_week_is_compared_with_the_weeks_before(mondays: Observability) -> None:
     view = told(mondays, days="mon", today=date(2025, 11, 24))
     assert view.title == "What the agents did from Monday, 17 November to Sunday, 23 November"
