@@ -217,7 +217,7 @@ def test_an_alert_is_acknowledged_and_added_on_the_home_tab(
     (rule,) = alert_rules(observability.database)
     assert "Acknowledge" not in str(home(sandbox, alice)), "nothing is wrong yet"
     change_state(observability.database, rule.id, partial(replace, level="alert"))
-    assert "ls agent:echo since:6h" in str(home(sandbox, alice))
+    assert "ls agent:echo since:7h" in str(home(sandbox, alice))
     acknowledge = partial(sandbox.press, alice, "trace_acknowledge_0", home=True)
     blocks = published(sandbox, alice, lambda: in_modal(sandbox, alice, acknowledge))
     assert "acknowledged by @alice" in str(blocks)
