@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from bot.agents.config.status import who_may_ask
 from bot.agents.types import Agent
@@ -96,7 +97,7 @@ def alerts(view: AlertsView) -> Part:
     """List the alerts that a person may know of, with their buttons, and one that adds one."""
     if not view.lines:
         return [header("Alerts"), context(escape(view.empty)), *ADD]
-    lines = alert_lines(view.lines[:MOST_RULES])
+    lines = chain.from_iterable(alert_lines(view.lines[:MOST_RULES]))
     return [header("Alerts"), *lines, *_more(len(view.lines), MOST_RULES, "alerts"), *ADD]
 
 

@@ -60,6 +60,13 @@ def json_length(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False)) - (2 if isinstance(value, str) else 0)
 
 
+def fitting(lines: Iterable[list[Block]], room: int) -> list[list[Block]]:
+    """Return the blocks of each of the first lines that fit into *room* characters as JSON."""
+    made = list(lines)
+    ends = accumulate(json_length(blocks) for blocks in made)
+    return made[: sum(end <= room for end in ends)]
+
+
 def cut(text: str, length: int) -> str:
     """Return the beginning of a text that has at most `length` characters as JSON."""
     if json_length(text) <= length:

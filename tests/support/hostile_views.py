@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 
-from reports.periods import period_before
+from reports.periods import HOUR_NS, period_before
 from reports.render import json_output as as_json
 from reports.views.alerts import alert_view, alerts_view
 from reports.views.budgets import budgets_view, in_a_line
@@ -140,28 +140,44 @@ def a_tree(text: str, count: int) -> View:
     return replace(view, scores=scores, ratings=ratings(scores, lambda by, key: key))
 
 
-def some_statistics(text: str, count: int) -> View:
-    def group(key: str) -> Group:
-        return Group(
-            key=key,
-            traces=10**9,
-            errors=10**8,
-            p50_ns=1e13,
-            p95_ns=1e13,
-            p99_ns=1e13,
-            input_tokens=10**12,
-            output_tokens=10**12,
-            cached_tokens=0,
-            cost=10**12,
-        )
+def counted(key: str) -> Group:
+    return Group(
+        key=key,
+        traces=10**9,
+        errors=10**8,
+        p50_ns=1e13,
+        p95_ns=1e13,
+        p99_ns=1e13,
+        input_tokens=10**12,
+        output_tokens=10**12,
+        cached_tokens=0,
+        cost=10**12,
+    )
 
-    groups = tuple(group(f"{text}{number}") for number in range(count))
+
+def some_statistics(text: str, count: int) -> View:
+    groups = tuple(counted(f"{text}{number}") for number in range(count))
     keys = [f"provider:{text}{number}:model:{text}" for number in range(count)]
     measured = [Figure(key=key, count=10**9, share=1.0) for key in keys]
     return statistics_view(
-        Statistics(0, NOW, group(""), groups),
+        Statistics(0, NOW, counted(""), groups),
         by="provider",
         time_zone="Europe/Berlin",
+        figures=Figures("provider", 0, tuple(measured)),
+    )
+
+
+def statistics_of_one(text: str, count: int) -> View:
+    """Statistics of one provider, with a chart of their hours and figures of its models."""
+    hours = tuple(counted(str(NOW - NOW % HOUR_NS - hour * HOUR_NS)) for hour in range(count))
+    keys = [f"provider:{text}:model:{text}{number}" for number in range(count)]
+    measured = [Figure(key=key, count=10**9, p50=1e13, p95=1e13, share=1.0) for key in keys]
+    return statistics_view(
+        Statistics(0, NOW, counted(""), ()),
+        by=None,
+        time_zone="Europe/Berlin",
+        only=("provider", text),
+        over_time=("hour", Statistics(0, NOW, counted(""), hours)),
         figures=Figures("provider", 0, tuple(measured)),
     )
 
@@ -300,6 +316,11 @@ def some_alerts(text: str, count: int) -> View:
     return alerts_view([(alert_rule(text), state)] * count, now=NOW)
 
 
+def red_alerts(text: str, count: int) -> View:
+    state = AlertState(rule_id="a1b2", level="alert", value=0.5)
+    return alerts_view([(alert_rule(text), state)] * count, now=NOW)
+
+
 def alert_rule(text: str) -> AlertRule:
     agent = re.sub(r"\s", "", text) or "claude"  # A rule is words with a space between them.
     condition = f"error_rate>20% agent:{agent} over:1h"
@@ -356,5 +377,6 @@ def raw_spans(text: str, count: int) -> View:
 MAKERS = (
     raw_spans,
     *(a_list, a_thread, a_tree, some_statistics, cost, failed, a_decision),
-    *(some_logs, a_metric, some_budgets, some_processes, an_alert, some_alerts, a_digest),
+    *(some_logs, a_metric, some_budgets, some_processes, an_alert, some_alerts, red_alerts),
+    *(statistics_of_one, a_digest),
 )

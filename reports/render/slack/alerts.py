@@ -1,6 +1,7 @@
 """Alerts: the list of the rules, and the messages of one of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from reports.render.block_kit import (
     ALERT_ACKNOWLEDGE,
@@ -15,11 +16,14 @@ from reports.render.block_kit import (
     clipped,
     context,
     escape,
+    fitting,
     section,
 )
 from reports.views.alerts import AlertLine, AlertsView, AlertView
 
 SHOWN = 16
+MOST = 12_000
+"""Characters of the lines as JSON. A message may have some 13,000."""
 MARKS = {"ok": "✅", "no_data": "⚪", "warning": "⚠️", "alert": "🔴", "test": "🔔"}
 LEVELS = {"no data": "no_data"}
 SNOOZE = "2h"
@@ -31,15 +35,16 @@ ADD = actions(button("Add", ALERT_ADD, "add"))
 def alerts(view: AlertsView) -> list[Block]:
     if not view.lines:
         return [section(escape(view.empty)), *ADD]
-    blocks = [section(f"*{escape(view.title)}*"), *alert_lines(view.lines[:SHOWN])]
-    if hidden := max(len(view.lines) - SHOWN, 0):
-        blocks.append(context(f"{hidden} more: `tracebot alerts` in a shell lists all."))
-    return [*blocks, *ADD]
+    shown = fitting(alert_lines(view.lines[:SHOWN]), MOST)
+    hidden = len(view.lines) - len(shown)
+    more = [context(f"{hidden} more: `tracebot alerts` in a shell lists all.")] if hidden else []
+    return [section(f"*{escape(view.title)}*"), *chain.from_iterable(shown), *more, *ADD]
 
 
-def alert_lines(lines: Sequence[AlertLine]) -> list[Block]:
-    """Return the lines, each with its buttons: those of an alert that waits for somebody below."""
-    return [block for place, line in enumerate(lines) for block in _with_buttons(place, line)]
+def alert_lines(lines: Sequence[AlertLine]) -> Iterator[list[Block]]:
+    """Yield each line with its buttons: those of an alert that waits for somebody below."""
+    for place, line in enumerate(lines):
+        yield _with_buttons(place, line)
 
 
 def _with_buttons(place: int, line: AlertLine) -> list[Block]:

@@ -1,6 +1,5 @@
 """Issues, most frequent first, each with buttons to its latest trace and to change its state."""
 
-from collections.abc import Iterator
 from itertools import chain
 
 from reports.render.block_kit import (
@@ -14,6 +13,7 @@ from reports.render.block_kit import (
     button,
     clipped,
     escape,
+    fitting,
     header,
     json_length,
     note,
@@ -44,20 +44,15 @@ def failures(view: FailuresView) -> list[Block]:
         return [section(escape(view.empty)), *periods]
     filters = f"{view.again.removeprefix('errors').lstrip()} since:{view.period}".lstrip()
     below = [*note(view.note), {"type": "divider"}, *periods]
-    shown = list(_fitting(view, filters, MOST - json_length(below)))
+    lines = (
+        [section(_failure(line)), _actions(line, place, filters)]
+        for place, line in enumerate(view.lines[:MAX_LINES])
+    )
+    # Each button repeats all filters.
+    shown = fitting(lines, MOST - json_length(below))
     hidden = len(view.lines) - len(shown)
     more = note(f"{hidden} rarer errors: {NARROWER}") if hidden else []
     return [header(view.title), *chain.from_iterable(shown), *more, *below]
-
-
-def _fitting(view: FailuresView, filters: str, room: int) -> Iterator[list[Block]]:
-    """Yield the blocks of each line as long as they fit: each button repeats all filters."""
-    for place, line in enumerate(view.lines[:MAX_LINES]):
-        blocks = [section(_failure(line)), _actions(line, place, filters)]
-        room -= json_length(blocks)
-        if room < 0:
-            return
-        yield blocks
 
 
 def _failure(line: FailureLine) -> str:

@@ -20,23 +20,17 @@ from reports.views.timeline import merged
 from storage.queries.statistics import TIMES, Group
 
 COLUMNS = ("traces", "failed", "rate", "cost", "p50", "p95", "p99")
-MOST = 11_000
-"""Characters of both tables as JSON. A message may have some 13,000, and there are buttons."""
+MOST = 12_500
+"""Characters of the blocks as JSON, without what says how much is left out."""
 THUMBS = ("👍", "👎")
 """The columns after those, if people rated any of the traces."""
 
 
 def stats(view: StatsView) -> list[Block]:
-    groups = _table(view)
-    return [
-        header(view.title),
-        section(_sentence(view.total)),
-        *_chart(view),
-        *groups,
-        *_figures(view, size=MOST - json_length(groups)),
-        *note(view.note),
-        _buttons(view),
-    ]
+    above = [header(view.title), section(_sentence(view.total)), *_chart(view), *_table(view)]
+    below = [*note(view.note), _buttons(view)]
+    room = MOST - json_length(above) - json_length(below)
+    return [*above, *_figures(view, size=room), *below]
 
 
 def _sentence(total: StatsLine) -> str:

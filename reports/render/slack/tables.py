@@ -4,12 +4,13 @@ See https://docs.slack.dev/reference/block-kit/blocks. Slack may refuse them, an
 none: `reports.render.slack.plain` says the same without them.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from reports.formatting import UNKNOWN, plain, shortened
-from reports.render.block_kit import Block, cut, json_length
+from reports.render.block_kit import Block, cut, escape, json_length
 
 TABLE_SIZE = 9_000
 """Characters of a table as JSON. All blocks of a message may have about 13,000."""
@@ -59,7 +60,8 @@ def table(
     end = [_row(last)] if last is not None else []
     left = size - json_length(made) - json_length(end)
     for row in map(_row, rows[: ROWS - len(end)]):
-        left -= json_length(row)
+        # Escaped, as the plain blocks that say the same without a table must fit as well.
+        left -= len(escape(json.dumps(row, ensure_ascii=False)))
         if left < 0:
             break
         made.append(row)
