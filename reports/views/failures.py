@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports import formatting
+from reports.views.timeline import in_groups
 from storage.coordination.issue_states import IssueState
 from storage.queries.issues import Issue, State
 
@@ -16,6 +17,9 @@ NEW_NS = DAY_NS
 
 BY_HOUR_NS = 2 * DAY_NS
 """The longest period whose occurrences are drawn by hour; longer ones are drawn by day."""
+
+DRAWN = BY_HOUR_NS // HOUR_NS
+"""Letters of a chart. Of a longer period each letter stands for several days."""
 
 SHORT_ID = 8
 """Digits of an issue's id that a list shows."""
@@ -141,7 +145,7 @@ def _line(
         count=f"{issue.count:,}",
         when=formatting.ago(issue.last_seen, now=now),
         first=formatting.ago(issue.first_seen, now=now),
-        chart=formatting.sparkline(chart),
+        chart=formatting.sparkline(list(map(sum, in_groups(chart, DRAWN)))),
         trace_id=latest.trace_id,
         short_trace_id=short_trace_id,
         where=formatting.plain(latest.name),

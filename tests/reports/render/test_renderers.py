@@ -17,12 +17,14 @@ from bot.jobs.digests import Digests
 from bot.sandbox.blocks.validate import violations
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
+from reports.periods import HOUR_NS
 from reports.render import json_output as as_json
 from reports.render import slack, terminal, tsv
 from reports.render.block_kit import escape
 from reports.render.html import page
 from reports.render.slack.plain import plain
 from reports.views.digest import DigestView
+from reports.views.failures import FailuresView, failures_view
 from reports.views.health import health_view
 from reports.views.trace_tree import RawView, TraceView, trace_view
 from storage import Observability
@@ -30,7 +32,17 @@ from storage.database.shared_file import SharedDatabase
 from storage.health import health
 from storage.queries.traces import recent_traces
 from tests.support.factories import NOW, TEAM, FixedSight, record_an_hour
-from tests.support.hostile_views import HOSTILE, MAKERS, a_digest, a_list, a_tree, raw_spans, span
+from tests.support.hostile_views import (
+    HOSTILE,
+    MAKERS,
+    WHOLE,
+    a_digest,
+    a_list,
+    a_tree,
+    failed,
+    raw_spans,
+    span,
+)
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
 MOST = 13_000
@@ -172,6 +184,28 @@ def test_a_digest_fits_in_a_message(observability: Observability) -> None:
     checked(slack.render(view))
     hostile = tuple(replace(line, key="&" * 500) for line in view.agents * 40)
     checked(slack.render(replace(view, agents=hostile)))
+
+
+def test_issues_of_ten_years_have_as_many_lines_as_those_of_a_week() -> None:
+    found = failed("claude did not answer within 30 s.", 10)
+    assert isinstance(found, FailuresView)
+    week, decade = (
+        failures_view(
+            found.failures,
+            since=NOW - days * 24 * HOUR_NS,
+            now=NOW,
+            period=f"{days}d",
+            all_of_them=True,
+            short_ids=WHOLE,
+        )
+        for days in (7, 3_650)
+    )
+    assert len(decade.charts[0]) == 3_650
+    for view in (week, decade):
+        shown = checked(slack.render(view))
+        assert shown.count("issue `") == 10
+        assert "rarer" not in shown
+    assert {line.chart[-1] for line in decade.lines} == {"█"}
 
 
 @pytest.mark.parametrize("text", ['<a class="b">&nbsp;</a>\n' * 30, '"' * 400, "a < b && c\n" * 99])
