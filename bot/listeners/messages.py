@@ -9,7 +9,7 @@ from slack_bolt import App
 
 from bot.concurrency.event_dedup import EventDedup, event_key
 from bot.turns.inbox import Inbox
-from bot.turns.message_changes import MessageChanges
+from bot.turns.message_changes import MessageChanges, is_bookkeeping
 
 
 def register(
@@ -21,6 +21,8 @@ def register(
     """
 
     def changed(body: Mapping[str, Any]) -> None:
+        if is_bookkeeping(body["event"]):
+            return
         changes.notice(body)  # The next question may be here before the executor is.
         followed = executor.submit(dedup.once, event_key(body), follow, body)
         followed.add_done_callback(partial(leave, body))

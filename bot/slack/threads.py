@@ -4,6 +4,7 @@ import hashlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -159,7 +160,7 @@ class ThreadReader:
         self._cache: TTLCache[tuple[str, str], tuple[Message, ...]] = TTLCache(
             CACHED_THREADS, CACHE_S, timer=clock
         )
-        self._changes = 0
+        self._changes: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def read(self, channel: str, thread_ts: str) -> ThreadRead:
@@ -167,7 +168,7 @@ class ThreadReader:
         key = (channel, thread_ts)
         is_current = self._catch_up()
         with self._lock:
-            known, changes = self._cache.get(key) or (), self._changes
+            known, changes = self._cache.get(key) or (), self._changes[channel]
         if not is_current:  # A deleted text must not come back, however slow that is.
             known = ()
         try:
@@ -180,7 +181,7 @@ class ThreadReader:
         with self._lock:
             # If a message was edited or deleted while its thread was fetched, then what came may
             # still hold the old text. It is good for this turn and must not serve the next ones.
-            if changes == self._changes:
+            if changes == self._changes[channel]:
                 self._cache[key] = tuple(takewhile(_is_final, messages))
         return ThreadRead(messages, self._bot_id, cached=bool(known))
 
@@ -196,7 +197,7 @@ class ThreadReader:
         """Forget a thread of which another process has heard that it was changed."""
         channel, _, thread_ts = thread.partition(":")
         with self._lock:
-            self._changes += 1
+            self._changes[channel] += 1
             for key in [each for each in self._cache if each[0] == channel]:
                 if thread_ts in ("", key[1]):
                     self._cache.pop(key, None)

@@ -15,6 +15,9 @@ from bot.turns.cancel import TurnCanceller
 from bot.turns.eraser import Eraser
 from storage.model.erasure import Erasure
 
+CONTENT = ("text", "blocks", "attachments", "files", "subtype", "edited")
+"""The fields of a message that readers of a thread, or the record, have from it."""
+
 
 class MessageChanges:
     """Erase what is stored of a message that was deleted, or store the text it has now."""
@@ -78,7 +81,7 @@ class MessageChanges:
             return None  # It has become another message.
         same_files = _files(after) >= _files(before)
         if not deleted and same_files and _said(after) == _said(before):
-            return None  # Slack showed a link's preview, or noted that the thread has a reply.
+            return None  # Slack showed a link's preview, or looked at a file.
         return Erasure(
             at=time.time_ns(),
             by="slack",
@@ -89,6 +92,15 @@ class MessageChanges:
             # Slack's clock, also if the edit has no time of its own.
             edited_ts=None if deleted else edited_ts(after) or str(event.get("ts") or ""),
         )
+
+
+def is_bookkeeping(event: Mapping[str, Any]) -> bool:
+    """Return True if a message says what it said: Slack counted a reply, or its session changed.
+
+    Slack tells of each reply in this way, as a change of the thread's first message.
+    """
+    before, after = event.get("previous_message") or {}, event.get("message") or {}
+    return bool(before and after) and all(before.get(key) == after.get(key) for key in CONTENT)
 
 
 def _changed_ts(event: Mapping[str, Any]) -> str:

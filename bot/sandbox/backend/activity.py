@@ -1,6 +1,7 @@
 """Changes to the workspace, by people and by the app alike: make the change, then tell the app."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bot.sandbox.blocks.emoji import canonical
@@ -31,21 +32,18 @@ class Activity:
             if message.ephemeral_to is not None:
                 workspace.ephemerals.append(message)
                 return message
-            workspace.messages[message.channel].append(message)
-            for file in message.files:
-                file.channels.append(message.channel)
-            for subscription, event in events.posted(workspace, message):
-                self._tell_member(message.channel, subscription, event)
+            with self._telling_of(workspace.parent(message)):
+                workspace.messages[message.channel].append(message)
+                for file in message.files:
+                    file.channels.append(message.channel)
+                for subscription, event in events.posted(workspace, message):
+                    self._tell_member(message.channel, subscription, event)
         return message
 
     def edit(self, message: Message, **changes: Any) -> None:
-        workspace = self._workspace
-        with workspace.changing():
-            previous = workspace.shown(message)
+        with self._workspace.changing(), self._telling_of(message):
             for name, value in changes.items():
                 setattr(message, name, value)
-            for subscription, event in events.changed(workspace, message, previous):
-                self._tell_member(message.channel, subscription, event)
 
     def delete(self, message: Message) -> None:
         """Delete a message; a parent with replies leaves a tombstone, as in Slack."""
@@ -63,9 +61,10 @@ class Activity:
             return
         with workspace.changing():
             previous = workspace.shown(message)
-            workspace.messages[message.channel].remove(message)
             channel = workspace.channels[message.channel]
-            self._tell_member(channel.id, *events.deleted(workspace, channel, previous))
+            with self._telling_of(workspace.parent(message)):
+                workspace.messages[channel.id].remove(message)
+                self._tell_member(channel.id, *events.deleted(workspace, channel, previous))
 
     def react(self, message: Message, *, user: str, name: str) -> None:
         name = _emoji(name)
@@ -139,6 +138,15 @@ class Activity:
                     subtype=f"channel_convert_to_{kind}",
                 )
             )
+
+    @contextmanager
+    def _telling_of(self, message: Message | None) -> Iterator[None]:
+        """Tell how a message has changed afterwards: a parent does with each of its replies."""
+        previous = self._workspace.shown(message) if message is not None else {}
+        yield
+        if message is not None:
+            for subscription, event in events.changed(self._workspace, message, previous):
+                self._tell_member(message.channel, subscription, event)
 
     def _tell_of(self, channel: Channel, what: str) -> None:
         event = events.channel_event(self._workspace, channel, what)

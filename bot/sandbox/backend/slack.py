@@ -78,8 +78,10 @@ class Slack:
         }
 
     def set_session(self, thread: Thread, status: str) -> None:
-        """Set the status of a session; one that does not exist is created."""
+        """Set the status of a session, create it if it does not exist, and tell the app."""
         self.sessions.setdefault(thread, Session(status)).status = status
+        if (first := self.workspace.find(*thread)) is not None:
+            self.activity.edit(first, agent_session={"status": status})
 
     def need_scope(self, *scopes: str) -> None:
         """Raise `Refusal` unless the app has one of these scopes."""

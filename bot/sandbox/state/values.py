@@ -235,6 +235,8 @@ class Message:
     files: list[File] = field(default_factory=list)
     reactions: dict[str, list[str]] = field(default_factory=dict)
     edited: Json | None = None
+    agent_session: Json | None = None
+    """The state of the agent's session in the thread that begins with this message."""
     ephemeral_to: str | None = None
     client_msg_id: str | None = None
 
@@ -262,6 +264,7 @@ class Message:
             "files": self.files_json,
             "username": self.username,
             "edited": self.edited,
+            "agent_session": self.agent_session,
             "reactions": [
                 {"name": name, "users": users, "count": len(users)}
                 for name, users in self.reactions.items()

@@ -161,6 +161,10 @@ class Workspace:
             raise Refusal("message_not_found")
         return found
 
+    def parent(self, message: Message) -> Message | None:
+        """Return the first message of a reply's thread."""
+        return self.find(message.channel, message.thread_ts) if message.thread_ts else None
+
     def replies(self, channel: str, ts: str) -> list[Message]:
         return [each for each in self.messages[channel] if each.thread_ts == ts]
 
@@ -168,7 +172,7 @@ class Workspace:
         """Return the message as the API shows it: a parent with the count of its replies."""
         shape = message.as_slack(metadata=metadata)
         if message.thread_ts is not None:
-            parent = self.find(message.channel, message.thread_ts)
+            parent = self.parent(message)
             return shape | ({"parent_user_id": parent.user} if parent and parent.user else {})
         replies = self.replies(message.channel, message.ts)
         if not replies:

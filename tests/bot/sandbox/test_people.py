@@ -49,9 +49,28 @@ def test_a_reply_names_its_thread_and_the_author_of_the_parent(
     bob = sandbox.add_user("bob")
     sandbox.join(bob, general)
     root = sandbox.post(alice, general, "root")
-    sandbox.post(bob, general, "reply", thread_ts=root.ts)
-    event = told(sandbox)[-1]
+    reply = sandbox.post(bob, general, "reply", thread_ts=root.ts)
+    (event,) = (each for each in told(sandbox) if each.get("ts") == reply.ts)
     assert (event["thread_ts"], event["parent_user_id"]) == (root.ts, alice.id)
+
+
+def test_the_root_changes_with_each_reply_and_each_state_of_its_session(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    root = sandbox.post(alice, general, "root")
+    place = {"channel_id": general.id, "thread_ts": root.ts}
+    reply = sandbox.post(alice, general, "reply", thread_ts=root.ts)
+    web.api_call("agents.sessions.setStatus", params={**place, "status": "processing"})
+    sandbox.delete(alice, reply)
+    changes = [each for each in told(sandbox) if each.get("subtype") == "message_changed"]
+    assert [each["previous_message"] for each in changes[1:]] == [
+        each["message"] for each in changes[:-1]
+    ]
+    replied, processing, deleted = (each["message"] for each in changes)
+    assert "reply_count" not in changes[0]["previous_message"]
+    assert (replied["text"], replied["latest_reply"]) == ("root", reply.ts)
+    assert processing == replied | {"agent_session": {"status": "processing"}}
+    assert "reply_count" not in deleted
 
 
 def test_the_event_of_an_edit_has_both_versions(

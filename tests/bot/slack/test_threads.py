@@ -67,6 +67,17 @@ def test_a_message_edited_while_its_thread_is_read_is_not_remembered(
     assert texts(threads, general, message.ts) == ["never mind"]
 
 
+def test_an_edit_in_another_channel_keeps_no_thread_from_being_remembered(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    message = sandbox.post(alice, general, "one")
+    client = SlowlyRead(sandbox.bot_token, base_url=sandbox.api_url)
+    threads = ThreadReader(client, bot_id=sandbox.bot_id)
+    client.meanwhile = lambda: threads.forget("C1", "1.0")
+    threads.read(general.id, message.ts)
+    assert threads.read(general.id, message.ts).cached
+
+
 class NewestPageFirst(WebClient):
     """A client whose pages of a thread come in the opposite order."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
+from storage.database.models import LeaseRow, NoticeRow
 from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.fake_agent import Scripted, roster_of
 
@@ -58,6 +59,27 @@ def test_the_next_answer_is_given_the_edited_text(
     texts = [message.text for message in agent.requests[-1].history]
     assert "never mind" in texts
     assert "my PIN is 1234" not in texts
+
+
+def test_of_a_thread_that_only_grows_newer_messages_are_read_and_no_process_is_told(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    root, _ = answered(sandbox, alice, general, "hello")
+    first = sandbox.post(alice, general, "and now?", thread_ts=root.ts)
+    ended(sandbox, general, first, "white_check_mark")
+    sandbox.settle()
+    second = sandbox.post(alice, general, "and then?", thread_ts=root.ts)
+    ended(sandbox, general, second, "white_check_mark")
+    oldest = [each.arguments.get("oldest") for each in sandbox.calls("conversations.replies")]
+    assert oldest == [None, first.ts]
+    events = LeaseRow.select().where(LeaseRow.key.startswith("event:"))
+    assert not events.count(observability.database)
+    assert not NoticeRow.select().count(observability.database)
 
 
 def test_the_next_answer_is_given_the_edited_text_however_busy_the_bot_is(
