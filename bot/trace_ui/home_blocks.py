@@ -47,7 +47,9 @@ def running(view: TraceListView) -> Part:
     if not view.lines:
         return [header("Running now"), context("Nothing is running.")]
     lines = trace_lines(view.lines[:MOST_LINES], kind="ps")
-    return [header("Running now"), *lines, *_more(len(view.lines), MOST_LINES, "ps")]
+    # How many run is not known: only so many were read.
+    more = context(f"Only the first {MOST_LINES} are shown: type /trace ps in a channel.")
+    return [header("Running now"), *lines, *([more] if len(view.lines) > MOST_LINES else [])]
 
 
 def latest(view: TraceListView, user: str) -> Part:

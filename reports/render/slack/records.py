@@ -44,9 +44,11 @@ def logs(view: LogsView) -> list[Block]:
             part = []
         part.append(row)
     blocks.append(section("\n".join(part)))
-    if hidden := len(view.lines) - len(rows):
+    if len(rows) < len(view.lines):
         narrower = "--level warning" if view.trace_id else "--since 1h or --level warning"
-        blocks.append(context(f"{hidden} earlier: add {narrower} to the command."))
+        # How many there are is not known: only so many were read.
+        said = f"Only the newest {len(rows)} are shown: {narrower} lists fewer."
+        blocks.append(context(said))
     return [*blocks, *_log_buttons(view)]
 
 

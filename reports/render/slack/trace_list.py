@@ -50,9 +50,10 @@ def trace_list(view: TraceListView) -> list[Block]:
     lines = view.lines[:MAX_LINES]
     above = [header(view.title), *filters]
     below = [*trace_lines(lines, kind=view.kind), *actions(*pages)]
-    if hidden := len(view.lines) - len(lines):
+    if len(lines) < len(view.lines):
         narrower = f"a filter, as in `/trace {view.kind} agent:claude`, lists fewer"
-        below.insert(0, context(f"{hidden} more: {narrower}."))
+        # How many there are is not known: only so many were read.
+        below.insert(0, context(f"Only the first {len(lines)} are shown: {narrower}."))
     if json_length([*above, *menus, *below]) > MOST:
         return [*above, *below]
     return [*above, *menus, *below]

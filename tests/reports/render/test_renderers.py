@@ -26,6 +26,7 @@ from reports.render.slack.plain import plain
 from reports.views.digest import DigestView
 from reports.views.failures import FailuresView, failures_view
 from reports.views.health import health_view
+from reports.views.trace_list import running_view
 from reports.views.trace_tree import RawView, TraceView, trace_view
 from storage import Observability
 from storage.database.shared_file import SharedDatabase
@@ -40,8 +41,11 @@ from tests.support.hostile_views import (
     a_list,
     a_tree,
     failed,
+    line_of,
     raw_spans,
+    some_logs,
     span,
+    trace,
 )
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
@@ -184,6 +188,15 @@ def test_a_digest_fits_in_a_message(observability: Observability) -> None:
     checked(slack.render(view))
     hostile = tuple(replace(line, key="&" * 500) for line in view.agents * 40)
     checked(slack.render(replace(view, agents=hostile)))
+
+
+def test_a_list_of_what_was_not_all_read_does_not_say_how_much_is_left_out() -> None:
+    logs = checked(slack.render(some_logs("slow", 100)))
+    assert "Only the newest 30 are shown: --since 1h or --level warning lists fewer." in logs
+    traces = [trace(number=number, status="running") for number in range(50)]
+    running = checked(slack.render(running_view(traces, line_of)))
+    assert "Only the first 10 are shown: a filter, as in `/trace ps agent:claude`" in running
+    assert "Only the" not in checked(slack.render(running_view(traces[:10], line_of)))
 
 
 def test_issues_of_ten_years_have_as_many_lines_as_those_of_a_week() -> None:
