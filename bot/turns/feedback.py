@@ -163,8 +163,9 @@ class Feedback:
             found_here = message_traces(database, channel=channel, message_ts=ts)
             # Another workspace in this database may have the same message, of a shared channel.
             return next((trace for trace in found_here if trace.team == self._team), None)
+        # Without a limit of 1: Slack may put the first message of the thread before this one.
         found = self._client.conversations_replies(
-            channel=channel, ts=ts, latest=ts, inclusive=True, limit=1, include_all_metadata=True
+            channel=channel, ts=ts, oldest=ts, latest=ts, inclusive=True, include_all_metadata=True
         )
         for message in found["messages"]:
             trace_id = reply_payload(message, bot_id=self._bot_id).get("trace_id")

@@ -69,16 +69,17 @@ def history(slack: Slack, arguments: Arguments) -> Json:
 def replies(slack: Slack, arguments: Arguments) -> Json:
     """Return replies, oldest first, below their parent.
 
-    The parent comes with every page, also if `oldest` is later.
+    The parent comes with every page, also if `oldest` is later. `ts` may be that of a reply.
     """
     channel = slack.workspace.joined_channel(arguments.text("channel"))
     slack.need_kind_scope(channel.kind, "history")
     ts = arguments.need("ts")
-    parent = slack.workspace.find(channel.id, ts)
-    if parent is None:
+    found = slack.workspace.find(channel.id, ts)
+    if found is None:
         raise Refusal("thread_not_found")
+    parent = slack.workspace.parent(found) or found
     within = _between(arguments)
-    thread = [each for each in slack.workspace.replies(channel.id, ts) if within(each)]
+    thread = [each for each in slack.workspace.replies(channel.id, parent.ts) if within(each)]
     # The parent counts, but a page without a reply would never come to an end.
     limit = max(1, arguments.number("limit", 1000, most=1000) - 1)
     return _messages(slack, arguments, thread, limit, first=[parent])

@@ -24,6 +24,7 @@ from tests.support.conversations import (
     PATIENCE_S,
     StartBot,
     answered,
+    ended,
     eventually,
     finished,
 )
@@ -70,6 +71,23 @@ def test_a_reaction_to_a_message_that_the_bot_did_not_answer_is_not_recorded(
     question, answer = answered(sandbox, alice, general, "good?")
     sandbox.react(alice, answer, "-1")
     eventually(lambda: scores(observability) == [0.0])
+
+
+def test_a_reaction_to_an_answer_further_down_in_a_thread_rates_that_answer(
+    sandbox: Sandbox,
+    observability: Observability,
+    start_bot: StartBot,
+    alice: User,
+    general: Channel,
+) -> None:
+    start_bot()
+    root, _ = answered(sandbox, alice, general, "good?")
+    follow_up = sandbox.post(alice, general, "and now?", thread_ts=root.ts)
+    ended(sandbox, general, follow_up, "white_check_mark")
+    sandbox.react(alice, sandbox.thread(general, root.ts)[-1], "tada")
+    traces = finished(observability, general, root.ts, count=2)
+    (trace,) = (each for each in traces if each.message_ts == follow_up.ts)
+    eventually(lambda: recorded(observability, trace) == ["tada"])
 
 
 def test_a_reaction_of_another_app_rates_nothing(
