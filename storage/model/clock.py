@@ -4,7 +4,8 @@ SECOND_NS = 1_000_000_000
 SKEW_NS = 60 * SECOND_NS
 """How far the clocks of two machines may differ."""
 
-YEAR_NS = 365 * 24 * 3_600 * SECOND_NS
+DAY_NS = 24 * 3_600 * SECOND_NS
+YEAR_NS = 365 * DAY_NS
 
 LONG_AGO_NS = 10 * YEAR_NS
 """A span that began before that, or in the future, has a clock that was not set."""

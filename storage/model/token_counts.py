@@ -14,6 +14,12 @@ from storage.model.semconv import CACHE_WRITE, REASONING, TOKEN_DETAILS, USAGE_D
 LAST = 2**63 - 1
 """The largest number that a column takes: SQLite has 64 bits."""
 
+HIGHEST = 10**15
+"""No figure that is recorded is higher, and no sum of figures that is stored.
+
+Thousands of them can still be added up in 64 bits.
+"""
+
 DETAILS = frozenset((*TOKEN_DETAILS, USAGE_DETAILS))
 """Names of attributes with tokens by kind."""
 

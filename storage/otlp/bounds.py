@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from cachetools import LRUCache
 
-from storage.model.clock import CLOCK, CLOCK_END, LONG_AGO_NS, SECOND_NS, SKEW_NS, YEAR_NS
+from storage.model.clock import CLOCK, CLOCK_END, DAY_NS, LONG_AGO_NS, SECOND_NS, SKEW_NS, YEAR_NS
 from storage.model.records import Log, Metric
 from storage.model.span import Span
 
@@ -100,10 +100,12 @@ class Bounds:
         self._check_times(span, parent)
         if _figures(span) == NONE_SENT:
             return
-        self._check_figures(span, span.started_at if parent is None else parent.started_at, {})
+        elapsed = self._elapsed(span, (parent or span).started_at)
+        # Without a parent of ours, its start is only a claim, and may be years ago.
+        self._check_figures(span, elapsed if parent else min(elapsed, DAY_NS), {})
         received: Received | None = self._received.get(span.trace_id)
         if received is not None:
-            self._check_figures(span, received.began, received.figures)
+            self._check_figures(span, self._elapsed(span, received.began), received.figures)
             received.figures.update({name: getattr(span, name) or 0 for name in LIMITS})
 
     def dated(self, item: Recorded, parent: Span | None) -> Recorded:
@@ -138,8 +140,10 @@ class Bounds:
                 for event in span.events
             ]
 
-    def _check_figures(self, span: Span, began: int, spent: Mapping[str, int]) -> None:
-        elapsed = max(self._now(), span.ended_at or 0) - began
+    def _elapsed(self, span: Span, began: int) -> int:
+        return max(self._now(), span.ended_at or 0) - began
+
+    def _check_figures(self, span: Span, elapsed: int, spent: Mapping[str, int]) -> None:
         refused = [
             name
             for name, limit in LIMITS.items()

@@ -21,8 +21,10 @@ def run_deferred_work(database: Database, *, until: float, deadline: float) -> b
     lock_file = database.path.with_name(f"{database.path.name}.merging")
     try:
         with locked(lock_file, patience=0):
-            return merge_facts(database, until=until, deadline=deadline) and add_all(
-                database, until=until, deadline=deadline
-            )
+            try:
+                merged = merge_facts(database, until=until, deadline=deadline)
+            finally:  # A search must not wait for statistics that are refused.
+                indexed = add_all(database, until=until, deadline=deadline)
+            return merged and indexed
     except BlockingIOError:
         return True

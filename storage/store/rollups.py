@@ -22,6 +22,7 @@ from storage.model.span import Span, reports_usage, team_of
 from storage.store.figures import may_tell, observations
 from storage.store.grains import HOUR_NS, Grains
 from storage.store.histogram import Histogram, extended
+from storage.store.sums import bounded, bounded_sum
 
 EVERYONE = "*"
 """The audience of a row for all audiences, of a day or a month.
@@ -191,7 +192,12 @@ INSERT_FIELDS = (*KEY_FIELDS, "team", *SUMS, "latency")
 Row = tuple[Any, ...]
 """The values of `INSERT_FIELDS`."""
 
-sums_of = attrgetter(*SUMS)
+_sums = attrgetter(*SUMS)
+
+
+def sums_of(added: Addition) -> tuple[int, ...]:
+    """Return `SUMS`, as they can be stored."""
+    return bounded(_sums(added))
 
 
 def difference(
@@ -203,7 +209,7 @@ def difference(
         key: [
             new - old
             for old, new in zip(
-                sums_of(before.get(key, nothing)), sums_of(after.get(key, nothing)), strict=True
+                _sums(before.get(key, nothing)), _sums(after.get(key, nothing)), strict=True
             )
         ]
         for key in {**before, **after}
@@ -237,7 +243,7 @@ def merge(database: Database, rows: Iterable[Row]) -> None:
         _, *sums, latencies = zip(*(row[5:] for row in some), strict=True)
         blobs = [blob for blob in (stored.get(key), *latencies) if blob]
         latency = Histogram(blobs).to_bytes() if len(blobs) > 1 else next(iter(blobs), None)
-        merged.append((*key, some[0][5], *map(sum, sums), latency))
+        merged.append((*key, some[0][5], *bounded(tuple(map(sum, sums))), latency))
     UPSERT.execute_many(database, merged)
 
 
@@ -254,9 +260,7 @@ def _latencies(
 
 
 def _upsert(database: Database) -> str:
-    update: dict[Any, Any] = {
-        name: getattr(RollupRow, name) + getattr(EXCLUDED, name) for name in SUMS
-    }
+    update: dict[Any, Any] = {name: bounded_sum(RollupRow, name) for name in SUMS}
     update["latency"] = fn.COALESCE(EXCLUDED.latency, RollupRow.latency)
     insert = RollupRow.insert_many(
         [("",) * len(INSERT_FIELDS)], fields=[getattr(RollupRow, f) for f in INSERT_FIELDS]

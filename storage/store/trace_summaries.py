@@ -17,6 +17,7 @@ from storage.database.models import TraceRow
 from storage.database.statements import LookUp, Statement, compiled, insert
 from storage.model.span import Span
 from storage.store.counting import FIGURES, Figures
+from storage.store.sums import bounded, bounded_sum
 from storage.store.usage import Usage
 
 SUMMED = ("span_count", "error_count", "usage_count", *FIGURES)
@@ -229,7 +230,7 @@ def _difference(before: Span, after: Span) -> Figures:
 def _sum(column: tuple[int | None, ...]) -> int | None:
     if column.count(None) == len(column):
         return None
-    return sum(value for value in column if value is not None)
+    return bounded((sum(value for value in column if value is not None),))[0]
 
 
 def _first(column: tuple[Any, ...]) -> Any:
@@ -241,7 +242,7 @@ def _first(column: tuple[Any, ...]) -> Any:
 def _upsert(database: Database) -> str:
     def summed(name: str) -> Any:
         old, new = getattr(TraceRow, name), getattr(EXCLUDED, name)
-        return fn.COALESCE(old + new, old, new)
+        return fn.COALESCE(bounded_sum(TraceRow, name), old, new)
 
     # True if others sent spans with the trace's id before our own first one was stored.
     adopted = SQL(f"traces.platform = '{RECEIVED}' AND excluded.platform <> '{RECEIVED}'")

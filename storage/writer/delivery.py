@@ -127,8 +127,11 @@ class Delivery:
             return
         try:
             self._merging.run()
-        except UNAVAILABLE as error:
-            if cause_of(error) != LOCKED:
+        except Exception as error:
+            # Whatever it is, it must not cost a batch: these are stored before, and after it.
+            if not _may_pass(error):
+                self._warn("What was recorded is stored, but not yet counted or indexed", error)
+            elif cause_of(error) != LOCKED:
                 self._failed(error)
 
     @property

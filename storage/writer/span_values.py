@@ -31,7 +31,7 @@ from storage.model.semconv import (
     usage_name,
 )
 from storage.model.span import Span
-from storage.model.token_counts import DETAILS, count_of, detailed_tokens, whole_usage
+from storage.model.token_counts import DETAILS, HIGHEST, count_of, detailed_tokens, whole_usage
 from storage.tracing.recording_span import RecordingSpan
 from storage.tracing.values import text_of
 
@@ -58,9 +58,6 @@ COLUMNS = tuple(item.name for item in fields(Span) if item.name in ATTRIBUTES)
 
 PARTS = (CACHE_WRITE, REASONING, TOTAL)
 """Counts of tokens that have no column of their own."""
-
-MOST = 10**15
-"""No figure is higher. Thousands of them can still be added up in 64 bits."""
 
 MAX_PLANS = 1_000
 """Shapes remembered. A plain dict that starts again: an LRU cache costs more than it saves here."""
@@ -229,4 +226,4 @@ def _column(field: str, value: object) -> object:
     if field not in INTEGERS:
         return value if isinstance(value, str) else str(value)
     number = count_of(value)
-    return None if number is None or number > MOST else number
+    return None if number is None or number > HIGHEST else number

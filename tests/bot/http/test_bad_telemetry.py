@@ -292,6 +292,17 @@ def test_a_span_keeps_its_length_if_only_the_clock_is_wrong(
     assert span.attributes[bounds.CLOCK] == end - 8 * SECOND
 
 
+def test_a_start_years_ago_allows_no_span_a_higher_cost(
+    url: str, observability: Observability
+) -> None:
+    long_ago = time.time_ns() - 9 * YEAR
+    times = {"startTimeUnixNano": str(long_ago), "endTimeUnixNano": str(long_ago + 5)}
+    dear = {"attributes": [{"key": "gen_ai.usage.cost", "value": {"doubleValue": 1e6}}]}
+    post(url, a_request({**a_span("a", **dear), **times}), "json")
+    span = stored(observability)["a"]
+    assert (span.cost, span.attributes[bounds.REFUSED_FIGURES]) == (None, ["cost"])
+
+
 def test_events_get_a_time_that_can_be_true(url: str, observability: Observability) -> None:
     events = [{"name": "e", "timeUnixNano": str(at)} for at in (0, 1, 2**63, 2**64 - 1)]
     span = a_span("a", events=[*events, {"name": "e", "timeUnixNano": str(time.time_ns())}])

@@ -14,7 +14,7 @@ from storage.model.batch import Batch
 from storage.model.span import Span
 from storage.queries.traces import recent_traces
 from storage.recovery.opening import open_database
-from storage.store import search_index
+from storage.store import deferred, search_index
 from storage.store.batch import store
 from storage.store.deferred import run_deferred_work
 from storage.store.facts import facts_waiting
@@ -73,6 +73,18 @@ def test_a_process_leaves_the_work_to_another_that_is_at_it(
         assert waiting(database) == before
     assert run_deferred_work(database, until=math.inf, deadline=1.0)
     assert waiting(database) < before
+
+
+def test_facts_that_are_refused_keep_no_trace_out_of_the_index(
+    database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise OverflowError("int too big")
+
+    monkeypatch.setattr(deferred, "merge_facts", refuse)
+    with pytest.raises(OverflowError):
+        run_deferred_work(database, until=math.inf, deadline=1.0)
+    assert queued(database) == TRACES - 100
 
 
 def test_it_ends_when_its_time_is_over_and_goes_on_later(database: SharedDatabase) -> None:

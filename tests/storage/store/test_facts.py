@@ -11,9 +11,10 @@ import pytest
 from peewee import Database
 
 from storage import Observability
-from storage.database.models import RollupRow
+from storage.database.models import RollupRow, TraceRow
 from storage.model.batch import Batch
 from storage.model.span import Span
+from storage.model.token_counts import HIGHEST
 from storage.queries.statistics import statistics
 from storage.recovery.opening import open_database
 from storage.store import facts
@@ -107,6 +108,22 @@ def test_what_is_added_to_rollups_that_exist_counts_once(database: Database) -> 
     assert store(database, Batch("p", 3, spans=spans(3)))
     total = statistics(database, since=NOW, until=NOW + 6 * DAY).total
     assert (total.traces, total.errors, total.input_tokens, total.cost) == (60, 9, 600, 300)
+
+
+def test_figures_beyond_64_bits_in_sum_stay_countable(any_database: Database) -> None:
+    """Otherwise the database would refuse their sum, and all that is added up with it, for ever."""
+    for number in range(1, 4):
+        dear = [replace(span, cost=2**62, trace_id="a" * 32) for span in spans(number)]
+        assert store(any_database, Batch("p", number, spans=dear))
+        merge_facts(any_database)
+    assert facts_waiting(any_database) == 0
+    (trace,) = TraceRow.select().execute(any_database)
+    assert (trace.span_count, trace.cost) == (60, HIGHEST)
+    costs = [row.cost for row in RollupRow.select().execute(any_database)]
+    assert max(costs) == HIGHEST
+    found = statistics(any_database, since=NOW, until=NOW + 6 * DAY).total
+    assert (found.traces, found.input_tokens) == (60, 600)
+    assert found.cost >= HIGHEST
 
 
 def test_a_process_that_dies_while_it_adds_up_loses_nothing(

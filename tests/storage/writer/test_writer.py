@@ -417,6 +417,37 @@ def test_one_span_that_the_database_refuses_takes_no_other_along(
     assert [(loss.label, loss.count) for loss in drop_counts(database, since=0)] == [("spans", 1)]
 
 
+def test_facts_that_are_refused_cost_no_span(
+    db_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also one of a batch that neither the database nor the spool could take just then."""
+    refused = threading.Event()
+
+    def refuse(*_: object, **__: object) -> bool:
+        refused.set()
+        raise OverflowError("int too big")
+
+    monkeypatch.setattr(merging, "MERGE_EVERY_S", 0.0)
+    monkeypatch.setattr(merging, "run_deferred_work", refuse)
+    with Observability.open(db_path, platform="cli") as observability:
+        with observability.span("first"):
+            pass
+        assert observability.flush(WITHIN_S)
+        assert refused.wait(WITHIN_S)
+        monkeypatch.setattr(delivery.Delivery, "deliver", lambda *_: False)
+        refused.clear()
+        with observability.span("second"):
+            pass
+        assert refused.wait(WITHIN_S)
+        monkeypatch.undo()
+        assert observability.flush(WITHIN_S)
+    database = open_database(db_path)
+    assert names(database) == ["first", "second"]
+    assert drop_counts(database, since=0) == []
+    database.close()
+    assert "not yet counted" in caplog.text
+
+
 def stalled(database: SharedDatabase, *, queue_size: int) -> Writer:
     """A writer whose thread waits until `resume`."""
     writer = writer_for(database, linger=0.0, queue_size=queue_size)
