@@ -106,12 +106,15 @@ class TelemetryStore:
 
     def _queue(self, telemetry: Telemetry) -> None:
         correlator, before = self._correlator, self._correlator.filtered.total()
+        # First, as it is sent again if there is none, but not the spans that have waited for it. For
+        # these there is room: they are few beside what is kept for our own.
+        sent = (*telemetry.spans, *telemetry.logs, *telemetry.metrics)
+        self.check_room(sum(len(values) for _, values in sent))
         items: list[Span | Metric | Log] = [
             *correlator.spans(telemetry.spans),
             *chain.from_iterable(correlator.logs(*sent) for sent in telemetry.logs),
             *chain.from_iterable(correlator.metrics(*sent) for sent in telemetry.metrics),
         ]
-        self.check_room(len(items))
         self._observability.receive(items)
         self.counts.stored += len(items)
         self.counts.filtered += correlator.filtered.total() - before
@@ -121,8 +124,12 @@ class TelemetryStore:
         try:
             spans = self._correlator.waited(at_once=at_once)
         except PeeweeException as error:
-            logger.warning("The database cannot be read, so spans go on waiting: %s", error)
-            return
+            if not at_once:
+                logger.warning("The database cannot be read, so spans go on waiting: %s", error)
+                return
+            # Their senders were told that they are stored, and the spool can take them.
+            logger.warning("The database cannot be read, so spans that wait stay apart: %s", error)
+            spans = self._correlator.rest()
         self._observability.receive(spans)
         self.counts.stored += len(spans)
         self._count_rootless(at_once=at_once)

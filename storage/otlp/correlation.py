@@ -117,21 +117,38 @@ class TraceCorrelator:
         With `at_once` all are returned, because nothing more will come.
         """
         if at_once:
-            sent = [sent for ids in self._waiting.parents for sent in self._waiting.take(ids)]
-            for each in sent:
-                each.until = 0
-            return self._place(sent)
+            self._waiting.expire()
         come = [ids for ids in self._waiting.parents if self._find(ids) is not None]
-        sent = [sent for ids in come for sent in self._waiting.take(ids)]
-        return self._place([*sent, *self._waiting.take_expired(self._now())])
+        return self._place([], {*come, *self._waiting.expired(self._now())})
 
-    def _place(self, sent: Sequence[Sent]) -> list[Span]:
+    def rest(self) -> list[Span]:
+        """Return the spans that still wait, apart from our traces, without asking the database."""
+        sent = self._waiting.of(self._waiting.parents)
+        self._waiting.release(self._waiting.parents)
         together = by_ids(each.span for each in sent)
-        while come := [ids for ids in self._waiting.parents if ids in together]:
-            sent = [*sent, *(each for ids in come for each in self._waiting.take(ids))]
+        for each in sent:
+            trace_id = each.span.trace_id
+            self._settle(each, Place(None, None, _other(trace_id, (trace_id,))), together)
+        return [each.span for each in sent]
+
+    def _place(self, sent: Sequence[Sent], come: Collection[Ids] = ()) -> list[Span]:
+        """Return spans at their place, with those that wait for one of them, or that have `come`.
+
+        Nothing has changed if the database cannot be read: the sender was told that what waits is
+        stored, and sends only the others again.
+        """
+        taken = set(come)
+        sent = [*sent, *self._waiting.of(taken)]
+        together = by_ids(each.span for each in sent)
+        while more := [
+            ids for ids in self._waiting.parents if ids in together and ids not in taken
+        ]:
+            taken.update(more)
+            sent = [*sent, *self._waiting.of(more)]
             together = by_ids(each.span for each in sent)
         # All places first: attaching a span changes the ids by which others find it.
         places = self._places(sent, together)
+        self._waiting.release(taken)
         settled = [
             (each.span, place)
             for each, place in zip(sent, places, strict=True)
@@ -163,6 +180,8 @@ class TraceCorrelator:
                     # leads nowhere.
                     awaited = (top.trace_id, top.parent_id) if top.parent_id else None
                     parent = None if awaited is None else self._find(awaited)
+            if parent is None and awaited is not None and self._lookup.span(awaited) is not None:
+                awaited = None  # It has ended long ago.
             places.append(Place(parent, awaited, _other(span.trace_id, ours)))
         return places
 
@@ -174,11 +193,8 @@ class TraceCorrelator:
         span, awaited = sent.span, place.awaited
         if place.parent is not None:
             return self._attach(span, place.parent)
-        # A parent that is known has ended long ago.
-        if awaited is not None and self._lookup.span(awaited) is None:
-            waits = self._waiting.hold(sent, awaited, now=self._now())
-            if waits:
-                return False
+        if awaited is not None and self._waiting.hold(sent, awaited, now=self._now()):
+            return False
         # Its parent is in another process, or has yet to come. Until the root of the trace
         # arrives, an entry span stands for it.
         sent_in, span.trace_id = span.trace_id, place.trace_id

@@ -5,6 +5,7 @@ started has sent. A span that names one of our traces by its id alone must not j
 here until its parent comes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from storage.model.span import Span
@@ -55,12 +56,19 @@ class Waiting:
         self._spans += 1
         return True
 
-    def take(self, parent: Ids) -> list[Sent]:
-        """Return what waits for a parent, and hold it no longer."""
-        group = self._by_parent.pop(parent, [])
-        self._spans -= len(group)
-        return group
+    def of(self, parents: Iterable[Ids]) -> list[Sent]:
+        """Return what waits for these parents, and goes on waiting until it is released."""
+        return [sent for ids in parents for sent in self._by_parent.get(ids, ())]
 
-    def take_expired(self, now: int) -> list[Sent]:
-        expired = [ids for ids, group in self._by_parent.items() if now >= group[0].until]
-        return [sent for ids in expired for sent in self.take(ids)]
+    def release(self, parents: Iterable[Ids]) -> None:
+        for ids in parents:
+            self._spans -= len(self._by_parent.pop(ids, ()))
+
+    def expired(self, now: int) -> list[Ids]:
+        """Return the parents that have not come in time."""
+        return [ids for ids, group in self._by_parent.items() if now >= group[0].until]
+
+    def expire(self) -> None:
+        """Let nothing wait any longer, also if it leads up to another parent."""
+        for sent in self.of(self._by_parent):
+            sent.until = 0

@@ -7,10 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
+from peewee import OperationalError
 
 from bot.http.otlp_receiver import Collector
+from bot.http.telemetry_store import RESERVED
 from storage import ActiveSpan, Observability
 from storage.model.span import Span
+from storage.otlp.span_lookup import SpanLookup
 from storage.queries.statistics import statistics
 from storage.queries.traces import TraceSummary, recent_traces, trace_spans
 
@@ -304,6 +307,53 @@ def test_what_still_waits_when_the_collector_stops_is_stored_by_itself(
     traces = {each.platform: each.trace_id for each in recent_traces(observability.database).traces}
     assert traces.keys() == {"slack", "otlp"}
     assert [span.name for span in trace_spans(observability.database, traces["otlp"])] == ["b"]
+
+
+def unreadable(*given: object) -> None:
+    raise OperationalError("server closed the connection unexpectedly")
+
+
+@pytest.mark.parametrize("trouble", ["queue", "database"])
+def test_a_span_that_waits_is_kept_when_its_parent_has_to_be_sent_again(
+    send: Send,
+    observability: Observability,
+    turn: ActiveSpan,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str,
+) -> None:
+    ours = {"trace_id": turn.trace_id}
+    send([a_span("b", "a", **ours)])
+    parent = a_span("a", turn.span_id, **ours)
+    with monkeypatch.context() as patch:
+        if trouble == "queue":
+            patch.setattr(Observability, "room", property(lambda self: RESERVED + 1))
+        else:
+            patch.setattr(SpanLookup, "local_traces", unreadable)
+        with pytest.raises(AssertionError, match="503"):
+            send([parent, a_span("c", "a", **ours)])
+    assert ended_in(observability, turn).keys() == {"slack message"}
+    send([parent])
+    assert ended_in(observability, turn).keys() == {"slack message", "a", "b"}
+
+
+def test_what_waits_is_stored_by_itself_if_the_database_cannot_be_read_at_the_end(
+    send: Send,
+    observability: Observability,
+    turn: ActiveSpan,
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send([a_span("b", "a", trace_id=turn.trace_id), a_span("c", "b", trace_id=turn.trace_id)])
+    with monkeypatch.context() as patch:
+        patch.setattr(SpanLookup, "local_traces", unreadable)
+        collector.stop()
+    assert observability.flush()
+    traces = {each.platform: each.trace_id for each in recent_traces(observability.database).traces}
+    stored = trace_spans(observability.database, traces["otlp"])
+    assert {span.name: (span.parent_id, span.audience) for span in stored} == {
+        "b": ("a" * 16, None),
+        "c": ("b" * 16, None),
+    }
 
 
 def test_a_span_that_is_sent_while_it_runs_is_replaced_by_its_ended_form(

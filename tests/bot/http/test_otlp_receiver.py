@@ -26,6 +26,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from bot.http.otlp_receiver import MAX_BODY, Collector, listen_to_agents
+from bot.http.telemetry_store import RESERVED
 from bot.settings import Settings, SettingsError
 from storage import Observability
 from storage.database.models import MetricRow
@@ -234,10 +235,10 @@ def test_a_full_queue_asks_to_come_again(
 ) -> None:
     full = Collector(observability, capture=str)
     url = full.listen()
-    monkeypatch.setattr(Observability, "room", property(lambda self: 50_001))
+    monkeypatch.setattr(Observability, "room", property(lambda self: RESERVED + 1))
     told = httpx.post(f"{url}/v1/traces", content=body_of("a", "b"), headers=JSON)
     assert (told.status_code, told.headers["retry-after"]) == (503, "2")
-    monkeypatch.setattr(Observability, "room", property(lambda self: 50_000))
+    monkeypatch.setattr(Observability, "room", property(lambda self: RESERVED))
     told = httpx.post(f"{url}/v1/traces", content=b"", headers=PROTOBUF)
     assert (told.status_code, told.headers["retry-after"]) == (503, "2")
     monkeypatch.undo()
