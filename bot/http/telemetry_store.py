@@ -106,10 +106,9 @@ class TelemetryStore:
 
     def _queue(self, telemetry: Telemetry) -> None:
         correlator, before = self._correlator, self._correlator.filtered.total()
-        # First, as it is sent again if there is none, but not the spans that have waited for it. For
-        # these there is room: they are few beside what is kept for our own.
-        sent = (*telemetry.spans, *telemetry.logs, *telemetry.metrics)
-        self.check_room(sum(len(values) for _, values in sent))
+        # First: what has waited for these spans is not sent again with them, and needs no check, as
+        # it is little beside what is kept for our own spans.
+        self.check_room(telemetry.items)
         items: list[Span | Metric | Log] = [
             *correlator.spans(telemetry.spans),
             *chain.from_iterable(correlator.logs(*sent) for sent in telemetry.logs),
@@ -143,7 +142,9 @@ class TelemetryStore:
         try:
             count_rootless(self._observability.database, trace_ids)
         except PeeweeException as error:
-            logger.warning("%d traces without a root are not counted: %s", len(trace_ids), error)
+            number = len(trace_ids)
+            logger.warning("%d traces without a root are not counted yet: %s", number, error)
+            self._correlator.keep_rootless(trace_ids)
 
     def _wait_for_storage(self, size: int) -> None:
         """Keep what is decoded but not stored small: its objects take up to 20 times its bytes."""

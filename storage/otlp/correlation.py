@@ -111,6 +111,12 @@ class TraceCorrelator:
             del self._rootless[trace_id]
         return late
 
+    def keep_rootless(self, trace_ids: Sequence[str]) -> None:
+        """Let traces that could not be counted wait once more, as far as there is room."""
+        until = self._now() + QUIET_NS
+        for trace_id in trace_ids[: max(MAX_ROOTLESS - self.rootless, 0)]:
+            self._rootless.setdefault(trace_id, until)
+
     def waited(self, *, at_once: bool = False) -> list[Span]:
         """Return the spans whose parent has come, or has not come in time.
 

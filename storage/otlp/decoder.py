@@ -7,7 +7,7 @@ rejected and counted. Next: `storage.otlp.items`, which converts each item.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal, TypeVar
@@ -70,6 +70,12 @@ class Telemetry:
     logs: list[tuple[Resource, list[Log]]] = field(default_factory=list)
     metrics: list[tuple[Resource, list[Metric]]] = field(default_factory=list)
     losses: Losses = field(default_factory=Losses)
+
+    @property
+    def items(self) -> int:
+        """Return how many spans, log records and metrics there are."""
+        sent: Iterable[tuple[Resource, Sized]] = chain(self.spans, self.logs, self.metrics)
+        return sum(len(items) for _, items in sent)
 
 
 def read(

@@ -10,12 +10,14 @@ import pytest
 from peewee import OperationalError
 
 from bot.http.otlp_receiver import Collector
-from bot.http.telemetry_store import RESERVED
+from bot.http.telemetry_store import RESERVED, TelemetryStore
 from storage import ActiveSpan, Observability
+from storage.database.transactions import transaction
 from storage.model.span import Span
 from storage.otlp.span_lookup import SpanLookup
 from storage.queries.statistics import statistics
 from storage.queries.traces import TraceSummary, recent_traces, trace_spans
+from storage.recovery.opening import open_database
 
 TRACE = "5b8efff798038103d269b633813fc60c"
 SECOND = 10**9
@@ -354,6 +356,27 @@ def test_what_waits_is_stored_by_itself_if_the_database_cannot_be_read_at_the_en
         "b": ("a" * 16, None),
         "c": ("b" * 16, None),
     }
+
+
+def test_a_trace_without_a_root_is_counted_later_if_the_database_is_locked(
+    observability: Observability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted_traces() -> int:
+        return statistics(observability.database, since=0, until=time.time_ns()).total.traces
+
+    monkeypatch.setattr("storage.store.rootless.PATIENCE_S", 0.0)
+    monkeypatch.setattr("storage.otlp.correlation.QUIET_NS", 0)
+    received = TelemetryStore(observability, capture=str)
+    content = {"resourceSpans": [{"scopeSpans": [{"spans": [a_span("b", "a")]}]}]}
+    received.store(json.dumps(content).encode(), signal="traces", encoding="json")
+    assert observability.flush()
+    other = open_database(observability.database.path)
+    with transaction(other):
+        received.store_waited()
+        assert (counted_traces(), received.waiting) == (0, 1)
+    other.close()
+    received.store_waited()
+    assert (counted_traces(), received.waiting) == (1, 0)
 
 
 def test_a_span_that_is_sent_while_it_runs_is_replaced_by_its_ended_form(
