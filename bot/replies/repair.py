@@ -326,6 +326,10 @@ class ReplyRepair:
             if error_code(error) == "message_not_found":
                 return
             _raise_unless_refused(error)
+            # Slack takes back no stream that is open.
+            if error_code(error) == "cant_delete_message" and self._end_stream(reply, ts):
+                self._delete(reply, ts)
+                return
             # Some companies have to keep every message.
             self._client.chat_update(channel=reply.channel, ts=ts, text=MOVED, blocks=[])
 

@@ -87,6 +87,8 @@ def update(slack: Slack, arguments: Arguments) -> Json:
 
 def delete(slack: Slack, arguments: Arguments) -> Json:
     message = _own(slack, arguments, "cant_delete_message", archived="is_archived")
+    if streams.is_streaming(slack, message):
+        raise Refusal("cant_delete_message")
     slack.activity.delete(message)
     return {"channel": message.channel, "ts": message.ts}
 

@@ -185,7 +185,7 @@ def start(slack: Slack, arguments: Arguments) -> Json:
 
 
 def is_streaming(slack: Slack, message: Message) -> bool:
-    """Return True if the message can still be appended to, and not be edited yet."""
+    """Return True if the message can still be appended to, and neither edited nor deleted yet."""
     stream = slack.streams.get((message.channel, message.ts))
     return stream is not None and slack.clock.now() - stream.started_at <= STREAM_SECONDS
 

@@ -196,13 +196,15 @@ def test_a_stream_with_unknown_options_is_refused(
     assert stop(**stream)["ok"]
 
 
-def test_a_message_that_is_streamed_cannot_be_edited(
+def test_a_message_that_is_streamed_can_be_neither_edited_nor_deleted(
     sandbox: Sandbox, web: WebClient, alice: User
 ) -> None:
     stream = _stream(sandbox, web, alice)
     assert refused(web.chat_update, **stream, text="x") == "streaming_state_conflict"
+    assert refused(web.chat_delete, **stream) == "cant_delete_message"
     web.chat_stopStream(**stream)
     assert web.chat_update(**stream, text="x")["ok"]
+    assert web.chat_delete(**stream)["ok"]
 
 
 def test_a_stream_that_a_person_stopped_takes_nothing_more(
