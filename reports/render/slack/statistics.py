@@ -20,7 +20,7 @@ from reports.views.timeline import merged
 from storage.queries.statistics import TIMES, Group
 
 COLUMNS = ("traces", "failed", "rate", "cost", "p50", "p95", "p99")
-MOST = 12_500
+MOST = 12_000
 """Characters of the blocks as JSON, without what says how much is left out."""
 THUMBS = ("👍", "👎")
 """The columns after those, if people rated any of the traces."""
