@@ -1,6 +1,7 @@
 """Take a PostgreSQL URL apart: a name for people, without the password, and a place for files."""
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -105,7 +106,7 @@ def private_files(text: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
     given = parse_qs(parts.query)
     key = Path("~/.postgresql/postgresql.key").expanduser()
     named = given.get("sslkey") or filter(None, [environ.get("PGSSLKEY")])
-    files = [*map(Path, named), *([key] if key.exists() else [])]
+    files = [*map(Path, named), *([key] if os.path.exists(key) else [])]
     if not (parts.password or given.get("password") or environ.get(PASSWORD)):
         files.append(_password_file(given, environ))
     if given.get("service") or environ.get("PGSERVICE"):

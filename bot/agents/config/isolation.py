@@ -88,7 +88,7 @@ def _can_connect(confinement: Confinement, door: str) -> bool:
 def _databases(folder: Path, *, but: Path | None) -> Iterator[Path]:
     for path in islice(files_within(folder), MOST_FILES):
         # The database itself is not opened: to close it would drop the locks of SQLite on it.
-        if path != but and path.is_file() and not path.is_symlink() and is_copy(path):
+        if path != but and os.path.isfile(path) and not path.is_symlink() and is_copy(path):
             yield path
 
 

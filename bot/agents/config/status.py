@@ -1,5 +1,6 @@
 """The status of each agent: whether its program is installed, its version, and its last error."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -149,7 +150,7 @@ def problem_of(provider: Provider) -> str | None:
         return None
     if provider.path() is None:
         return f"{provider.command[0]} cannot be found: install it, or set command to its path"
-    if (folder := provider.workplaces.given) is not None and not folder.is_dir():
+    if (folder := provider.workplaces.given) is not None and not os.path.isdir(folder):
         return f"{folder} is not a folder: set working_directory"
     return None
 

@@ -228,7 +228,7 @@ class CommandProvider:
         return list(dict.fromkeys(template.format(file=path, folder=path.parent) for path in files))
 
     def _not_started(self, error: OSError) -> AgentError:
-        if (folder := self.workplaces.given) is not None and not folder.is_dir():
+        if (folder := self.workplaces.given) is not None and not os.path.isdir(folder):
             return AgentNotFound(
                 f"{self.agent} cannot work in {folder}, which is not a folder: set "
                 "working_directory in the agents file."

@@ -160,7 +160,7 @@ def _create(folder: Path, environment: Mapping[str, str], owner: tuple[int, int]
     program says so itself, and better.
     """
     home = real(Path(environment.get("HOME") or Path.home()))
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    missing = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
     if not missing:
         return
     parent = real(missing[-1].parent)

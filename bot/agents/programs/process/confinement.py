@@ -243,7 +243,9 @@ def _places(opened: Iterable[Opened]) -> Places:
 
 def _reaches(opened: Opened, place: Path, name: Path) -> bool:
     """Return True if the agent could use the private `name`, or put a file of its own there."""
-    return inside(place, name) or (inside(name, place) and (opened.writable or name.exists()))
+    return inside(place, name) or (
+        inside(name, place) and (opened.writable or os.path.exists(name))
+    )
 
 
 def _overlap(one: Path, other: Path) -> bool:

@@ -33,7 +33,7 @@ def installed_files(command: tuple[str, ...], path: str, folder: Path) -> Iterat
 def _program(file: Path, path: str, depth: int) -> Iterator[Path]:
     real = Path(os.path.realpath(file))
     # An agent that may write its own program can name anything in its place.
-    if not (real.is_file() and os.access(real, os.X_OK)):
+    if not (os.path.isfile(real) and os.access(real, os.X_OK)):
         return
     for name in (file, real):
         yield name
