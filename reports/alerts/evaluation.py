@@ -104,18 +104,23 @@ def measure(
 ) -> dict[str, Measured]:
     """Return what each rule measures at `now`, by the rule's id.
 
-    `agents` and `health` are only called if a rule watches them, and once.
+    `agents` and `health` are only called if a rule watches them, and once. If one fails, the rules
+    that watch it measure nothing.
     """
     found: dict[str, Measured] = {}
     by_source: defaultdict[tuple[Source, int], list[Watched]] = defaultdict(list)
-    states = {"agent_check": cache(agents), "database": cache(health)}
+    states = {
+        "agent_check": cache(partial(_told, agents)),
+        "database": cache(partial(_told, health)),
+    }
     running = cache(lambda: running_traces(database, limit=MOST_RUNNING))
     for each in rules:
         name = each.condition.measure
         if name in OF_THE_BOT and each.sight.channel is not None:
             found[each.rule.id] = Measured("no_data")
         elif name in OF_THE_BOT:
-            found[each.rule.id] = _state(each.condition, states[name]())
+            if (problems := states[name]()) is not None:
+                found[each.rule.id] = _state(each.condition, problems)
         elif name == "running":
             found[each.rule.id] = _running(each, running(), now)
         else:
@@ -125,6 +130,14 @@ def measure(
         for each in some:
             found[each.rule.id] = _level(each.condition, _group(each, keys, by_key))
     return found
+
+
+def _told(problems: Problems) -> Mapping[str, bool] | None:
+    try:
+        return problems()
+    except Exception:  # Other rules are to speak nonetheless.
+        logger.exception("Alerts on agents or on the database are not evaluated.")
+        return None
 
 
 def _state(condition: Condition, problems: Mapping[str, bool]) -> Measured:

@@ -17,6 +17,7 @@ from bot.lifecycle import Bot
 from bot.sandbox import Channel, Message, Sandbox, User
 from bot.trace_ui.alert_orders import Orderer, obey
 from reports.alerts.changes import HOLD
+from reports.alerts.evaluation import Problems
 from reports.errors import UsageError
 from reports.render.slack import render
 from reports.views.alerts import AlertView, alerts_view, trial_view
@@ -106,7 +107,7 @@ def alerts(
     posts: FakePosts,
     *,
     sight: FixedSight = IN_TEAM,
-    agents: Mapping[str, bool] | None = None,
+    agents: Problems = dict,
     health: Mapping[str, bool] | None = None,
     in_file: Collection[tuple[str, str]] = (),
 ) -> Alerts:
@@ -118,7 +119,7 @@ def alerts(
         names_for=lambda sight: (
             lambda by, key: {GENERAL: "#general", ALICE: "@alice"}.get(key, key)
         ),
-        agents=lambda: agents or {},
+        agents=agents,
         health=lambda: health or {},
         in_file=lambda: in_file,
         slack_errors=(SlackClientError,),
@@ -185,7 +186,7 @@ def test_a_rule_counts_what_everybody_in_its_channel_may_see(
         database,
         FakePosts(),
         sight=sight or IN_TEAM,
-        agents={"codex": False, "gemini": True},
+        agents=lambda: {"codex": False, "gemini": True},
         health={"Log": False},
     )
     minutes(found, 1)
@@ -253,7 +254,7 @@ def test_an_alert_is_one_thread_from_its_beginning_to_its_end(
     found = alerts(database, posts)
     minutes(found, 10)
     assert posts.titles == ["Turns of #general: 2"]
-    assert posts.posted[0][1].shows == "ls channel:C0GENERAL since:1h"
+    assert posts.posted[0][1].shows == "ls channel:C0GENERAL since:2h"
     minutes(found, 5, since=NOW + 125 * MINUTE)
     assert posts.titles[1:] == ["Turns of #general: ok again after 2 h 05 min, now 0"]
     thread, _, _ = posts.posted[1]
@@ -476,6 +477,19 @@ def test_a_rule_of_another_version_keeps_no_other_from_being_told(database: Data
     assert (unread.id, unread.rule, told.level) == ("5629", "sentiment<3 over:1h", "alert")
     assert "cannot read the rule" in unread.note
     assert "sentiment" in json.dumps(render(view))
+
+
+def test_a_rule_on_agents_that_cannot_be_checked_keeps_no_other_from_being_told(
+    database: Database,
+) -> None:
+    def fail() -> Mapping[str, bool]:
+        raise PermissionError(13, "Permission denied")
+
+    posts = FakePosts()
+    for id, condition in enumerate(["agent_check", "agent_check agent:claude", "no_data over:1h"]):
+        add_rule(database, rule(condition, id=str(id)), test=False)
+    minutes(alerts(database, posts, agents=fail), 3)
+    assert posts.titles == ["No turn in 1 h"]
 
 
 def test_an_alert_that_this_version_cannot_show_can_be_acknowledged(database: Database) -> None:
