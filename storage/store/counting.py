@@ -13,7 +13,9 @@ so that their order, and the requests and processes that brought them, do not ma
 - An estimated cost is as much the span's own as the tokens that no span below it has priced, if
   those below report tokens. If a span above reports less than those below it together, it was told
   the price, and the estimates below it share what it reports.
-- A span whose parent is not known is a root. A ring begins with its earliest span.
+- A span whose parent is not known is a root. If it or one below it was reported within a call of an
+  agent of ours, that call is its parent: a killed agent never sends its own span.
+- A ring begins with its earliest span.
 """
 
 from collections import Counter, defaultdict
@@ -22,7 +24,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from storage.model.semconv import NAMELESS, RESPONSE_ID
-from storage.model.span import Span
+from storage.model.span import Span, reports_usage
 
 FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cost")
 
@@ -49,6 +51,8 @@ class Node:
     process: str | None
     """The writer that recorded it; None if another process sent it."""
     agent: str | None
+    within: str | None
+    """Our call of an agent in which it reports something, see `Span.within`."""
 
     @property
     def reports(self) -> bool:
@@ -83,6 +87,7 @@ def node_of(span: Span) -> Node:
         span.status == "abandoned",
         span.process,
         span.agent,
+        span.within if reports_usage(span) else None,
     )
 
 
@@ -210,6 +215,32 @@ def _leaves_first(nodes: Nodes) -> tuple[dict[str, str], list[str]]:
         for span_id, node in nodes.items()
         if node.parent_id is not None and node.parent_id in nodes
     }
+    order = _ordered(nodes, parents)
+    if lost := _calls_above(nodes, parents, order):
+        parents |= lost
+        order = _ordered(nodes, parents)
+    return parents, order
+
+
+def _calls_above(nodes: Nodes, parents: Mapping[str, str], order: Sequence[str]) -> dict[str, str]:
+    """Return the call of an agent within which each span is whose parent is not known."""
+    found: dict[str, str] = {}
+    within: dict[str, str] = {}
+    for span_id in order:
+        node, call = nodes[span_id], within.pop(span_id, None)
+        if node.within is not None and node.within in nodes:
+            call = min(call or node.within, node.within)
+        if call is None or call == span_id:
+            continue
+        if (parent := parents.get(span_id)) is not None:
+            within[parent] = min(within.get(parent, call), call)
+        elif node.parent_id is not None and node.parent_id not in nodes:
+            found[span_id] = call
+    return found
+
+
+def _ordered(nodes: Nodes, parents: dict[str, str]) -> list[str]:
+    """Return all span ids, each before its parent's, and remove the rings among the parents."""
     children = Counter(parents.values())
     order = [span_id for span_id in nodes if span_id not in children]
     for span_id in order:  # It grows meanwhile.
@@ -222,7 +253,7 @@ def _leaves_first(nodes: Nodes) -> tuple[dict[str, str], list[str]]:
         for ring in _rings(nodes, parents, nodes.keys() - set(order)):
             del parents[ring[-1]]
             order += ring
-    return parents, order
+    return order
 
 
 def _rings(nodes: Nodes, parents: Mapping[str, str], left: set[str]) -> Iterator[list[str]]:

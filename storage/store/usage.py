@@ -11,6 +11,7 @@ that only the spans of the others are read again.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import orjson
 
@@ -18,7 +19,7 @@ from storage.database.base import Database
 from storage.database.models import SpanRow
 from storage.database.statements import Statement
 from storage.model.semconv import RESPONSE_ID
-from storage.model.span import Span, reports_usage, span_of
+from storage.model.span import WITHIN, Span, reports_usage, span_of
 from storage.store.counting import (
     FIGURES,
     NOTHING,
@@ -193,9 +194,12 @@ def _are_apart(stored: Nodes, new: Nodes) -> bool:
     """
     if any(node.parent_id in new for node in stored.values()):
         return False
+    # What has no known parent may be below any of the calls of agents.
+    within = {node.within for node in chain(stored.values(), new.values()) if node.within}
+    if within & new.keys():
+        return False
     passed: set[str | None] = set()
-    for node in new.values():
-        above = node.parent_id
+    for above in chain((node.parent_id for node in new.values()), within):
         while above not in passed and (upper := stored.get(above or "")) is not None:
             if upper.reports:
                 return False
@@ -240,33 +244,36 @@ def _stored_nodes(database: Database, trace_id: str) -> dict[str, Node]:
     for row in NODES.fetch(database, (trace_id,)):
         span_id, parent_id, status, process, started_at, ended_at, source, agent, *others = row
         attributes, *own = others
+        call, within = _ids_within(attributes)
         nodes[span_id] = Node(
             span_id,
             parent_id,
             (own[0], own[1], own[2], own[3]),
             source == "estimated",
-            _response_id(attributes),
+            call,
             started_at,
             ended_at or started_at,
             status == "running",
             status == "abandoned",
             process,
             agent,
+            within if status != "running" else None,
         )
     return nodes
 
 
-def _response_id(attributes: str | None) -> str | None:
-    if attributes is None or RESPONSE_ID not in attributes:
-        return None
-    return response_id_of(orjson.loads(attributes).get(RESPONSE_ID))
+def _ids_within(attributes: str | None) -> tuple[str | None, str | None]:
+    """Return the id of a call, and that of our call of an agent in which it was reported."""
+    if attributes is None or not (RESPONSE_ID in attributes or WITHIN in attributes):
+        return None, None
+    values = orjson.loads(attributes)
+    return response_id_of(values.get(RESPONSE_ID)), values.get(WITHIN)
 
 
 def _select_nodes(database: Database) -> str:
-    # Attributes are long, and only such spans can report a call that others report, too.
-    attributes = (
-        "CASE WHEN input_tokens IS NOT NULL OR output_tokens IS NOT NULL THEN attributes END"
-    )
+    # Attributes are long, and only spans that report something need theirs.
+    some = " OR ".join(f"{name} IS NOT NULL" for name in FIGURES)
+    attributes = f"CASE WHEN {some} THEN attributes END"
     columns = ("span_id", "parent_id", "status", "process", "started_at", "ended_at", "cost_source")
     selected = ", ".join((*columns, "agent", attributes, *FIGURES))
     return f"SELECT {selected} FROM spans WHERE trace_id = {database.param}"

@@ -15,7 +15,7 @@ from peewee import Database
 from storage.database.models import RollupRow, SpanRow, TraceRow
 from storage.model.batch import Batch
 from storage.model.semconv import RESPONSE_ID
-from storage.model.span import Span
+from storage.model.span import WITHIN, Span
 from storage.recovery.merging import recompute_summary
 from storage.recovery.opening import open_database
 from storage.store.batch import store
@@ -35,8 +35,8 @@ def span(number: int, parent: int | None = None, **fields: Any) -> Span:
     """A span of another process, which ended."""
     given: dict[str, Any] = {"started_at": NOW, "ended_at": NOW + SECOND, "duration_ns": SECOND}
     given |= {"trace_id": TRACE, "name": "chat", "status": "ok", "received": True}
-    if (call := fields.pop("call", None)) is not None:
-        given["attributes"] = {RESPONSE_ID: call}
+    attributes = {RESPONSE_ID: fields.pop("call", None), WITHIN: fields.pop("within", None)}
+    given["attributes"] = {name: value for name, value in attributes.items() if value is not None}
     parent_id = None if parent is None else f"{parent:016x}"
     return Span(span_id=f"{number:016x}", parent_id=parent_id, **given | fields)
 
@@ -135,6 +135,18 @@ def test_an_estimate_gives_way_to_a_lower_cost_that_a_span_above_was_told() -> N
     assert costs == [1, None, 350, 350]
 
 
+@pytest.mark.parametrize("step", [(), (span(3, 9),)], ids=["alone", "below a step"])
+def test_what_an_agent_reports_counts_once_if_its_own_span_is_never_sent(
+    step: tuple[Span, ...],
+) -> None:
+    figures = {"input_tokens": 60, "output_tokens": 8, "cost": 5}
+    attempt = span(1, received=False, input_tokens=100, output_tokens=8, cost=5)
+    call = span(4, 3 if step else 9, **figures, within=attempt.span_id)
+    assert total(attempt, *step, call) == [100, 8, 0, 5]
+    assert total(attempt, *step, replace(call, attributes={})) == [160, 16, 0, 10]
+    assert total(*step, call) == [60, 8, 0, 5]
+
+
 def test_rings_lose_nothing_and_their_earliest_span_is_the_outer_one() -> None:
     ring = (
         span(1, 3, input_tokens=5, started_at=NOW + 1),
@@ -223,8 +235,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @st.composite
 def any_spans(draw: st.DrawFn) -> list[Span]:
-    """Return ended spans with any parents (unknown ones and rings as well) and any figures."""
+    """Return ended spans with any parents (unknown ones and rings as well) and any figures.
+
+    Those of others may be within a call of any of them.
+    """
     size = draw(st.integers(1, 9))
+    ids = st.integers(1, size + 1).map("{:016x}".format)
     figures = st.none() | st.integers(0, 40)
     spans = []
     for number in range(1, size + 1):
@@ -239,6 +255,7 @@ def any_spans(draw: st.DrawFn) -> list[Span]:
                 ended_at=begins + draw(st.integers(0, 3)) * SECOND,
                 cost_source=draw(st.sampled_from(("reported", "estimated"))),
                 call=draw(st.sampled_from((None, "", "r1"))),
+                within=draw(st.none() | ids),
                 model=draw(st.sampled_from((None, "small", "large"))),
                 status=draw(st.sampled_from(("ok", "error"))),
                 received=draw(st.booleans()),
