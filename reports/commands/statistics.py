@@ -31,14 +31,17 @@ def stats(args: argparse.Namespace, database: Database, viewer: Viewer, now: int
     since = period_start(args, viewer, now)
     count = partial(_count, database, viewer, only)
     unit = "hour" if now - since <= HOURS_SHOWN_NS else "day"
-    found = count(since, now, args.by)
+    counted = count(since, now, args.by)
+    before = count(*_period_before(counted), args.by) if args.compare else None
+    found = _without_hidden(counted, viewer, args.by)
     return statistics_view(
         found,
         by=args.by,
         period=args.since,
         only=only,
         time_zone=viewer.time_zone,
-        before=count(*_period_before(found), args.by) if args.compare else None,
+        before=before and _without_hidden(before, viewer, args.by),
+        rest="" if found == counted else "other channels",
         over_time=None if args.by else (unit, count(since, now, unit)),
         figures=_figures(database, viewer, only, since, now, args.by),
         start=args.cursor,
@@ -67,12 +70,11 @@ def _count(
     until: int,
     by: str | None,
 ) -> Statistics:
-    """Return the statistics of a period, without channels whose names the viewer may not read."""
-    from storage.model.retention import OTHERS
+    """Return the statistics of a period, of nothing if it is of a channel that is hidden."""
     from storage.queries.statistics import statistics
 
     hidden = only is not None and only[0] == "channel" and not viewer.may_name(only[1])
-    found = statistics(
+    return statistics(
         database,
         since=since,
         until=until,
@@ -81,6 +83,12 @@ def _count(
         only=only,
         time_zone=viewer.time_zone,
     )
+
+
+def _without_hidden(found: Statistics, viewer: Viewer, by: str | None) -> Statistics:
+    """Leave out the channels whose names the viewer may not read; the total still counts them."""
+    from storage.model.retention import OTHERS
+
     if by != "channel":
         return found
     groups = (group for group in found.groups if group.key == OTHERS or viewer.may_name(group.key))

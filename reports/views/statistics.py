@@ -106,6 +106,7 @@ def statistics_view(
     over_time: tuple[str, Statistics] | None = None,
     figures: Figures | None = None,
     start: int = 0,
+    rest: str = "",
     name_of: NameOf = lambda by, key: key,
 ) -> StatsView:
     """Return statistics as text; *by* is the dimension of the groups, times are in *time_zone*.
@@ -117,7 +118,7 @@ def statistics_view(
     *start* leaves out the first groups, or of hours and days the newest, as a table shows them.
 
     The groups of a trace's own dimensions add up to the total: what has no agent, for instance, is
-    a group with an empty key.
+    a group with an empty key. *rest* is its name if it has more in it.
     """
     found = _with_rest(found, by)
     rows = replace(found, groups=_rest(found.groups, by, start))
@@ -136,7 +137,11 @@ def statistics_view(
         by=by,
         total=stats_line("all", found.total, before.total if before else None),
         lines=tuple(
-            stats_line(_name(group, found, by, time_zone, name_of), group, then)
+            stats_line(
+                (not group.key and rest) or group_name(group, found, by, time_zone, name_of),
+                group,
+                then,
+            )
             for group, then in zip_longest(rows.groups, earlier)
         ),
         statistics=rows,
@@ -256,7 +261,13 @@ NOTHING = Group(
 )
 
 
-def _name(group: Group, found: Statistics, by: str | None, time_zone: str, name_of: NameOf) -> str:
+def group_name(
+    group: Group,
+    found: Statistics,
+    by: str | None,
+    time_zone: str,
+    name_of: NameOf = lambda by, key: key,
+) -> str:
     """Return a group's key for people."""
     if by in TIMES:
         return time_name(group, found, by, time_zone)

@@ -9,7 +9,7 @@ from reports.formatting import utc
 from reports.render.json_output.values import dollars, milliseconds
 from reports.views.costs import CostView, Spent
 from reports.views.figures import FIGURE
-from reports.views.statistics import StatsView
+from reports.views.statistics import StatsView, group_name
 from storage.queries.statistics import TIMES
 
 if TYPE_CHECKING:
@@ -20,14 +20,15 @@ def stats(view: StatsView) -> dict[str, Any]:
     names = {
         group.key: line.key for group, line in zip(view.statistics.groups, view.lines, strict=True)
     }
-    shown = _statistics(view.statistics, view.by, names)
+    shown = _statistics(view.statistics, view, names)
     shown["figures"] = [dict(zip(FIGURE, line.values, strict=True)) for line in view.figures]
     if view.before is not None:
-        shown["before"] = _statistics(view.before, view.by, names)
+        shown["before"] = _statistics(view.before, view, names)
     return shown
 
 
-def _statistics(found: Statistics, by: str | None, names: Mapping[str, str]) -> dict[str, Any]:
+def _statistics(found: Statistics, view: StatsView, names: Mapping[str, str]) -> dict[str, Any]:
+    by = view.by
     return {
         "since": utc(found.since),
         "until": utc(found.until),
@@ -36,7 +37,7 @@ def _statistics(found: Statistics, by: str | None, names: Mapping[str, str]) -> 
         "groups": [
             {
                 "key": utc(int(group.key)) if by in TIMES else group.key,
-                "name": names.get(group.key, group.key),
+                "name": names.get(group.key) or group_name(group, found, by, view.zone),
                 **group_fields(group),
             }
             for group in found.groups

@@ -1,7 +1,8 @@
 """Commands as people type them, and the answers and advice that they get."""
 
+import json
 from argparse import Namespace
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from peewee import Database
@@ -12,6 +13,7 @@ from reports.commands.typed import split_slack
 from reports.digest.contents import Scope, last_day
 from reports.digest.order import parse_order
 from reports.errors import UsageError
+from reports.render import json_output
 from reports.units import parse_duration
 from reports.views.messages import MessageView, help_view
 from reports.views.statistics import StatsView
@@ -308,6 +310,40 @@ def test_ps_leaves_out_commands_that_are_just_being_answered(
     assert observability.flush()
     ids = {"turn": turn.trace_id, "command": command.trace_id}
     assert listed(ask(observability, "ps"), ids) == ["turn"]
+
+
+def test_channels_whose_names_are_hidden_are_counted_as_other_ones(
+    observability: Observability,
+) -> None:
+    record_an_hour(observability)
+    viewer = replace(MAY_SEE, may_name=lambda channel: channel != GENERAL)
+    view = ask(observability, "stats", "--by", "channel", viewer=viewer)
+    assert isinstance(view, StatsView)
+    names = [line.key for line in view.lines]
+    assert "other channels" in names
+    assert not {GENERAL, "no channel"} & set(names)
+    everything = ask(observability, "stats", "--by", "channel")
+    assert isinstance(everything, StatsView)
+    assert "other channels" not in [line.key for line in everything.lines]
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        ("day", ["2025-11-22 Sat"]),
+        ("hour", ["11-22 14:00"]),
+        ("decision", ["the bot was not mentioned"]),
+    ],
+)
+def test_the_groups_of_the_period_before_have_names_in_json(
+    observability: Observability, by: str, names: list[str]
+) -> None:
+    decided = ("decide", 1, 1, {"decision": "skip", "reason": "not_mentioned"})
+    record(observability, "slack message", ago=50 * HOUR_NS, ms=9, steps=(decided,))
+    assert observability.flush()
+    view = ask(observability, "stats", "--by", by, "--since", "48h", "--compare")
+    before = json.loads(json_output.render(view))["before"]
+    assert [group["name"] for group in before["groups"]] == names
 
 
 def test_each_trace_is_checked_with_the_viewer(
