@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from reports.units import WEEKDAYS, is_duration
+from reports.units import WEEKDAYS, duration_text, is_duration, parse_duration
 
 SECOND_NS = 1_000_000_000
 
@@ -169,11 +169,18 @@ def period(since: int, until: int) -> str:
     return f"last {hours:.0f} hours" if hours >= 2 else f"last {minutes:.0f} minutes"
 
 
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
 def of_period(since: int, until: int, words: str) -> str:
-    """Format the period that somebody asked for: `of the last 7 days`, `since 2026-11-20`."""
-    if not words or is_duration(words):
+    """Format the period that somebody asked for: `of the last 60 hours`, `since 2026-11-20`."""
+    if not words:
         return f"of the {period(since, until)}"
-    return f"since {beginning(words)}"
+    if not is_duration(words):
+        return f"since {beginning(words)}"
+    words = duration_text(parse_duration(words))
+    count, unit = words[:-1], UNITS[words[-1]]
+    return f"of the last {count} {unit}" if int(count) != 1 else f"of the last {unit[:-1]}"
 
 
 def beginning(words: str) -> str:

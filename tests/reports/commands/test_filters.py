@@ -303,6 +303,11 @@ def test_a_metric_may_have_a_colon_in_its_name(text: str) -> None:
         ("metrics x since:tue", "x since Tuesday", ""),
         ("stats since:mon 9:00", "Statistics since Monday 09:00", "--since mondayT09:00"),
         ("stats since:5s", "Statistics of the last 5 seconds", "--since 5s"),
+        ("stats since:60h", "Statistics of the last 60 hours", "--since 60h"),
+        ("errors since:150m", "Errors of the last 150 minutes", ""),
+        ("cost since:84h", "Cost of the last 84 hours", ""),
+        ("slow since:2w", "Slowest traces of the last 14 days", ""),
+        ("logs since:1h", "Log lines of the last hour, newest first", "--since 1h"),
     ],
 )
 def test_a_title_and_the_buttons_name_the_period_in_the_words_for_it(
