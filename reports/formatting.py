@@ -149,6 +149,11 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def lasting(started_at: int, *, now: int) -> int:
+    """Return for how long something runs; 0 if the clock of the host where it began is ahead."""
+    return max(now - started_at, 0)
+
+
 def ago(then: int, *, now: int) -> str:
     """Format the time since `then`: `just now`, `5 min ago`, `3 h ago`, `2 d ago`."""
     seconds = max(now - then, 0) // SECOND_NS

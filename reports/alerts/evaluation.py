@@ -14,6 +14,7 @@ from typing import Protocol
 from reports.alerts.grammar import Condition, stored_condition
 from reports.alerts.measures import HOUR_NS, OF_THE_BOT
 from reports.errors import UsageError
+from reports.formatting import lasting
 from storage.coordination.alert_rules import AlertRule, Level
 from storage.database.base import Database
 from storage.model.filters import names_in
@@ -158,7 +159,7 @@ def _running(each: Watched, traces: Sequence[TraceSummary], now: int) -> Measure
         ),
         default=now,
     )
-    return _compared(condition, float(now - oldest))
+    return _compared(condition, float(lasting(oldest, now=now)))
 
 
 InChannel = Callable[[str, str, frozenset[str]], Mapping[str, Group]]

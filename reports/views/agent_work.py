@@ -152,7 +152,8 @@ def _innermost_calls(
 
 
 def _line(span: Span, kind: Kind, depth: int, now: int) -> WorkLine:
-    took = now - span.started_at if span.status == "running" else span.duration_ns
+    is_running = span.status == "running"
+    took = formatting.lasting(span.started_at, now=now) if is_running else span.duration_ns
     facts = _arguments(span) if kind == "tool" else _spent(span)
     error = span.error_message or span.error_type or ""
     return WorkLine(

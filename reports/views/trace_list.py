@@ -184,7 +184,7 @@ def trace_line(
     status = "skipped" if trace.decision == "skip" and trace.reason else trace.status
     length = trace.duration_ns
     if length is None and trace.status == "running":
-        length = now - trace.started_at
+        length = formatting.lasting(trace.started_at, now=now)
     return TraceLine(
         trace_id=trace.trace_id,
         short_id=short_id or trace_context.short_id(trace.trace_id),

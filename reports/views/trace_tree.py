@@ -191,7 +191,7 @@ def _span_line(span: Span, depth: int, *, begins: int, length: int, now: int) ->
     start = min((span.started_at - begins) / length, 1.0)
     took = span.duration_ns
     if took is None and span.status == "running":
-        took = now - span.started_at
+        took = formatting.lasting(span.started_at, now=now)
     return SpanLine(
         depth=depth,
         icon=formatting.ICONS.get(span.status, "?"),
