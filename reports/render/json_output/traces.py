@@ -25,7 +25,7 @@ def trace_list(view: TraceListView) -> dict[str, Any]:
         trace["timeline"] = list(map(_step, (view.work or {})[trace["trace_id"]]))
     for trace in traces if view.waiting is not None else ():
         trace["waiting"] = trace["trace_id"] in (view.waiting or ())
-    if view.kind != "ls":
+    if view.kind in ("ps", "slow"):
         return {"traces": traces}
     return {"traces": traces, "next": view.next, "previous": view.previous}
 

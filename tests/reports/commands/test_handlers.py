@@ -23,6 +23,7 @@ from reports.views.views import View
 from reports.views.why import WhyView
 from storage import Observability
 from storage.model.span import own_audience
+from storage.queries.cursors import Cursor
 from tests.support.factories import (
     ALICE,
     BOB,
@@ -310,6 +311,44 @@ def test_ps_leaves_out_commands_that_are_just_being_answered(
     assert observability.flush()
     ids = {"turn": turn.trace_id, "command": command.trace_id}
     assert listed(ask(observability, "ps"), ids) == ["turn"]
+
+
+def test_what_began_by_a_clock_that_is_ahead_has_run_for_no_time_yet(
+    observability: Observability,
+) -> None:
+    ahead = NOW + 3_000 * MS
+    turn = observability.start_span("slack message", {"decision": "answer"}, started_at=ahead)
+    call = {"configured_provider": "claude", "agent": "claude"}
+    observability.start_span("attempt claude", call, parent=turn, started_at=ahead)
+    assert observability.flush()
+    listed, shown = ask(observability, "ps"), ask(observability, "show", turn.trace_id)
+    assert isinstance(listed, TraceListView)
+    assert isinstance(shown, TraceView)
+    lines = (*listed.lines, shown.line, *shown.spans, *shown.work)
+    assert {line.duration for line in lines} == {"0 µs"}
+    assert len(lines) == 5
+
+
+def test_a_page_of_a_thread_as_json_names_the_pages_beside_it(
+    observability: Observability,
+) -> None:
+    place = {"channel": GENERAL, "thread_ts": THREAD}
+    ids = [
+        record(observability, "slack message", ago=minute * MINUTE, ms=9, **place)
+        for minute in range(25, 0, -1)
+    ]
+    assert observability.flush()
+    later = str(Cursor(NOW - 5 * MINUTE, ids[20]))
+    page = json.loads(
+        json_output.render(ask(observability, "thread", GENERAL, THREAD, "--cursor", later))
+    )
+    assert [each["trace_id"] for each in page["traces"]] == ids[10:20]
+    earlier = ask(observability, "thread", GENERAL, THREAD, "--cursor", page["next"])
+    newer = ask(observability, "thread", GENERAL, THREAD, "--cursor", page["previous"])
+    assert isinstance(earlier, TraceListView)
+    assert isinstance(newer, TraceListView)
+    assert [trace.trace_id for trace in earlier.traces] == ids[:10]
+    assert [trace.trace_id for trace in newer.traces] == ids[20:]
 
 
 def test_channels_whose_names_are_hidden_are_counted_as_other_ones(
