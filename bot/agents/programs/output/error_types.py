@@ -13,20 +13,26 @@ STATUS = {
 }
 """HTTP status of the model's API → error type; Anthropic sends 529 if it is overloaded."""
 
+BEFORE = r"(?:(?<![:.#\d])(?<!line )|(?<=status:)|(?<=code:)|(?<=error:)|(?<=\":))\b"
+AFTER = r"\b(?![:.]?\d)"
+"""Around a status in a message. In a stack trace a number is a line, as in `index.js:429:1187`."""
+
 WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (error_type, re.compile(words, re.IGNORECASE))
     for error_type, words in (
-        ("refused", r"content.?filter|usage policy|violates? .{0,40}polic|\bSAFETY\b"),
+        ("refused", r"content.?filter|usage policy|violates? .{0,40}polic|(?-i:\bSAFETY\b)"),
         (
             "quota",
-            r"\b(402|429|529)\b|quota|rate.?limit|usage (limit|exceeded)|too many requests"
-            r"|overloaded|out of (credits?|extra usage)|credit balance|billing|RESOURCE_EXHAUSTED"
+            rf"{BEFORE}(402|429|529){AFTER}"
+            r"|quota|rate.?limit|usage (limit|exceeded)|too many requests|overloaded"
+            r"|out of (credits?|extra usage)|credit balance|billing|RESOURCE_EXHAUSTED"
             r"|(hit|reached|exceeded) your (\S+ ){0,3}(limit|allowance)"
             r"|\b(hour|session|weekly) limit",
         ),
         (
             "authentication",
-            r"\b(401|403)\b|unauthori[sz]ed|unauthenticated|authenticat|api.?key|(log|sign) ?in\b"
+            rf"{BEFORE}(401|403){AFTER}"
+            r"|unauthori[sz]ed|unauthenticated|authenticat|api.?key|\b(log|sign) ?in\b"
             r"|(access|refresh) token|credentials|\bauth method\b|missing environment variable",
         ),
         ("output_limit", r"\boutput tokens? (?:maximum|limit)"),
