@@ -11,6 +11,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.models.provider import HttpProvider
 from bot.agents.programs.catalog import COMMAND
 from bot.agents.programs.process.confinement import ConfinementError
+from bot.agents.programs.process.temporary import NoTemporaryFolder
 from bot.agents.programs.provider import NOTHING_RUNS_IT, CommandProvider
 from bot.agents.types import (
     DIRECT,
@@ -174,6 +175,8 @@ def _program_status(provider: CommandProvider) -> ProviderStatus:
             version = _version(provider)
         except FileNotFoundError:
             problem = problem or f"{path} {NOTHING_RUNS_IT}"
+        except NoTemporaryFolder as error:
+            problem = problem or str(error)
     return ProviderStatus(
         provider=provider.name,
         model=provider.model,
@@ -187,7 +190,7 @@ def _program_status(provider: CommandProvider) -> ProviderStatus:
 def _version(provider: CommandProvider) -> str | None:
     """Return the version that the program prints, None if it fails or prints none.
 
-    Raises `FileNotFoundError`.
+    Raises `FileNotFoundError` and `NoTemporaryFolder`.
     """
     try:
         found = VERSION.search(provider.version(timeout_s=VERSION_S))

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.agents.config.status import problem_of
+from bot.agents.config.status import problem_of, provider_status
 from bot.agents.echo import EchoProvider
 from bot.agents.errors import AgentCrashed, AgentError, AgentNotFound, AgentTimeout
+from bot.agents.programs.catalog import CLAUDE
 from bot.agents.programs.process.confinement import Confinement
 from bot.agents.programs.process.supervisor import Limits
 from bot.agents.programs.provider import MAX_ARGUMENT, CommandProvider
@@ -176,8 +177,10 @@ def test_a_disk_without_a_place_for_temporary_files_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    agent = CommandProvider(agent="cat", command=("cat",), program=CLAUDE)
     with pytest.raises(AgentError, match="a temporary folder cannot be made .* set TMPDIR"):
-        CommandProvider(agent="cat", command=("cat",)).answer(Request(prompt="x"))
+        agent.answer(Request(prompt="x"))
+    assert "a temporary folder cannot be made" in (provider_status(agent).problem or "")
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "다", "🙂"])
