@@ -8,6 +8,7 @@ confinement. Redaction is told of them, too, so that none of them is recorded or
 """
 
 import json
+import logging
 import os
 import re
 from base64 import b64encode
@@ -20,14 +21,19 @@ from bot.agents.config.roster import Roster
 from bot.agents.models.provider import HttpProvider
 from bot.agents.programs.process.environment import matches
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import Provider
+from bot.agents.types import Agent, Provider
 from bot.settings import Settings
 from storage.database.postgres_url import passwords
 from storage.model.redaction import redact_values
 from storage.model.redaction.names import is_secret_name
+from storage.model.redaction.values import is_word
+from storage.model.redaction.words import EMPTY
 
 SHORTEST = 6
 """Characters. A shorter value is a word that others use, too."""
+
+LONGEST_WORD = 12
+"""Letters. A value of so many, in the case of a word, such as `tracebot` or `ollama`, is one."""
 
 HELD_BACK = 4
 """Characters of a secret that begin to be held back at the end of a text that still grows.
@@ -45,15 +51,24 @@ WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/]{40})\r?\n(?=[A-Za-z0-9+/]{4})")
 
 REMOVED = "(removed: a secret of this bot)"
 
+EVERYDAY = "is an everyday word, so texts that have it are not redacted"
+CHANGE = "if it has to stay secret, change it to one that is not"
+
+IDENTIFIERS = ("action_id", "event_type")
+"""Names of what Slack gives back as it was sent, and by which the bot knows its own messages."""
+
+logger = logging.getLogger("tracebot.secrets")
+
 
 class OwnSecrets:
     """The secrets of the bot and of its agents. It may be used from several threads at once."""
 
     def __init__(self, settings: Settings, roster: Roster, *, collector: str | None = None) -> None:
         """Take `collector`, the address to which agents send their telemetry, which has a key."""
-        key = urlsplit(collector or "").path.strip("/")
-        self._settings = {**dict(_of_settings(settings)), "the key of the telemetry receiver": key}
+        self._settings = settings
+        self._key = urlsplit(collector or "").path.strip("/")
         self._roster = roster
+        self._words: frozenset[str] = frozenset()
         self._known = self._read()
 
     @property
@@ -69,14 +84,17 @@ class OwnSecrets:
 
     def _read(self) -> tuple[object, Mapping[str, str]]:
         agents = self._roster.agents
-        secrets = dict(self._settings)
-        for agent in agents.values():
-            for provider in agent.providers:
-                secrets.update(_of_provider(provider))
-        redact_values(secrets.values())
+        secrets = _secrets(self._settings, agents)
+        secrets["the key of the telemetry receiver"] = self._key
+        words = frozenset(name for name, value in secrets.items() if is_everyday(value))
+        for name in sorted(words - self._words):
+            logger.warning("%s %s: %s.", name, EVERYDAY, CHANGE)
+        self._words = words
+        hidden = {name: value for name, value in secrets.items() if name not in words}
+        redact_values(hidden.values())
         forms = {
             form: name
-            for name, value in secrets.items()
+            for name, value in hidden.items()
             if len(value) >= SHORTEST
             for form in _forms_of(value)
             if len(form) >= SHORTEST
@@ -117,7 +135,10 @@ class OwnSecrets:
         if isinstance(value, str):
             return self.removed(value)
         if isinstance(value, Mapping):
-            return {key: self.removed_from(item) for key, item in value.items()}
+            return {
+                key: item if key in IDENTIFIERS else self.removed_from(item)
+                for key, item in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self.removed_from(item) for item in value]
         return value
@@ -126,6 +147,26 @@ class OwnSecrets:
 def _joined(text: str) -> str:
     """Return *text* without what may separate the characters of a secret, but nobody sees."""
     return WRAPPED.sub("", UNSEEN.sub("", text))
+
+
+def everyday_secrets(settings: Settings, roster: Roster) -> list[str]:
+    """Return the names of secrets that are too plain to be kept out of texts."""
+    secrets = _secrets(settings, roster.agents)
+    return sorted(name for name, value in secrets.items() if is_everyday(value))
+
+
+def is_everyday(value: str) -> bool:
+    """Return True for a word that texts have anyway: without it none could be understood."""
+    is_letters = value.isalpha() and len(value) <= LONGEST_WORD
+    return value.lower() in EMPTY or (is_letters and is_word(value))
+
+
+def _secrets(settings: Settings, agents: Mapping[str, Agent]) -> dict[str, str]:
+    secrets = dict(_of_settings(settings))
+    for agent in agents.values():
+        for provider in agent.providers:
+            secrets.update(_of_provider(provider))
+    return secrets
 
 
 def _of_settings(settings: Settings) -> Iterator[tuple[str, str]]:

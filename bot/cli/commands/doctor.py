@@ -23,6 +23,7 @@ from bot.cli.findings import WARNING, WELL, WRONG, Finding, Findings
 from bot.cli.slack_checks import SLACK_CHECKS
 from bot.errors import ConfigurationError
 from bot.settings import Settings, load_settings, misspelt_names
+from bot.slack.own_secrets import CHANGE, EVERYDAY, everyday_secrets
 from reports.formatting import visible
 from reports.views.health import health_view
 from storage.database.base import Database
@@ -84,6 +85,8 @@ def _agents(settings: Settings) -> Findings:
             advice = "run tracebot agents for details"
             yield Finding(mark=mark, what=f"agent {agent.name}", found=problem, advice=advice)
     yield from _isolation(roster, settings)
+    for name in everyday_secrets(settings, roster):
+        yield Finding(mark=WARNING, what="secrets", found=f"{name} {EVERYDAY}", advice=CHANGE)
 
 
 def _isolation(roster: Roster, settings: Settings) -> Findings:

@@ -13,10 +13,11 @@ from hypothesis import given, strategies
 
 from bot.agents.config.roster import load_roster
 from bot.settings import Settings
-from bot.slack.own_secrets import HELD_BACK, REMOVED, OwnSecrets
+from bot.slack.own_secrets import HELD_BACK, REMOVED, OwnSecrets, is_everyday
+from storage.model.redaction import redact
 
 BOT, APP, SIGNING = "xoxb-1234-5678-abcDEF", "xapp-1-A1-2-beef", "8f74+/signing&secret=="
-COLLECTOR, PASSWORD, KEY, PASSED = 'coll"ector\\token', "p@ss:wo/rd", "lm-studio-key-1", "abcabcabd"
+COLLECTOR, PASSWORD, KEY, PASSED = 'coll"ector\\token', "p@ss:wo/rd", "lm-studio-key-1", "abcabcab4"
 AGENTS = """
 [agents.local]
 provider = "openai"
@@ -173,6 +174,31 @@ def _growing(patch: pytest.MonkeyPatch) -> OwnSecrets:
 def test_a_password_behind_the_name_of_the_database_is_one_too(url: str) -> None:
     secrets = OwnSecrets(Settings(_env_file=None, database_url=url), load_roster(None))
     assert secrets.found("it is correct-horse")
+
+
+@pytest.mark.parametrize("password", ["tracebot", "Tracebot", "TRACEBOT", "changeme"])
+def test_an_everyday_word_as_a_password_stays_a_word_elsewhere(
+    password: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(_env_file=None, database_url=f"postgresql://bot:{password}@db/traces")
+    secrets = OwnSecrets(settings, load_roster(None))
+    texts = (f"ask {password}", "tracebot.within.span_id", "changeme")
+    assert [secrets.removed(text) for text in texts] == [*texts]
+    assert [redact(text) for text in texts] == [*texts]
+    assert "TRACEBOT_DATABASE_URL is an everyday word" in caplog.text
+
+
+@pytest.mark.parametrize("password", ["hunter", "correcthorsebatterystaple", "tRaCeBoT", "bot-42!"])
+def test_only_a_short_word_is_one(password: str) -> None:
+    assert is_everyday(password) == (password == "hunter")
+
+
+def test_the_bot_knows_its_own_messages_whatever_its_secrets_are() -> None:
+    settings = Settings(_env_file=None, database_url="postgresql://bot:TracebOT@db/traces")
+    secrets = OwnSecrets(settings, load_roster(None))
+    button = {"type": "button", "action_id": "tracebot:stop"}
+    sent = {"metadata": {"event_type": "tracebot_reply"}, "blocks": [button]}
+    assert secrets.removed_from({**sent, "text": "tracebot"}) == {**sent, "text": REMOVED}
 
 
 @pytest.mark.parametrize("place", ["PGPASSWORD", "PGPASSFILE"])

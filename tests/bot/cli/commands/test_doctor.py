@@ -259,3 +259,15 @@ def test_a_token_in_the_wrong_place_is_named(
     monkeypatch.setenv(name, token)
     (only,) = examine(None)
     assert (only.mark, said in only.advice, token in only.advice) == (WRONG, True, False)
+
+
+def test_a_key_that_is_an_everyday_word_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    agents = tmp_path / "agents.toml"
+    agents.write_text('[agents.local]\nprovider = "openai"\nmodel = "m"\napi_key_env = "LOCAL_KEY"')
+    monkeypatch.setenv("TRACEBOT_AGENTS", str(agents))
+    monkeypatch.setenv("LOCAL_KEY", "ollama")
+    assert found()["secrets"].found.startswith("LOCAL_KEY is an everyday word")
+    monkeypatch.setenv("LOCAL_KEY", "ollama-7")
+    assert "secrets" not in found()
