@@ -13,7 +13,7 @@ PR_SET_DUMPABLE = 4
 ARG_START, ARG_END = 48, 49
 """Fields of proc(5)'s stat: the addresses of the command line."""
 
-_PASSWORD = re.compile(rb"://[^/@:\0]*:(?P<before>[^@\0]*)@|\bpassword=(?P<behind>[^&\0]+)")
+_PASSWORD = re.compile(rb"://[^/@:\0]*:(?P<before>[^@\0]*)@|\b(?:ssl)?password=(?P<behind>[^&\0]+)")
 
 
 def protect_own_process() -> None:

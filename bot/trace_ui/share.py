@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from urllib.error import URLError
 
+from peewee import PeeweeException
 from slack_sdk import WebClient
 
 from bot.slack.errors import SLACK_ERRORS, may_have_worked
@@ -36,7 +37,7 @@ def post_once(
     """Post *blocks* in the requester's name and say so. Raises `SLACK_ERRORS` if it was refused.
 
     A lease makes a second click, or somebody else's, wait for a day. Another one lasts while it is
-    posted, and for ten minutes if only Slack's answer was lost.
+    posted, and for ten minutes if only Slack's answer was lost or this process ends meanwhile.
     """
     place = "thread" if requester.thread_ts else "channel"
     where = f"{requester.team}:{requester.channel}:{requester.thread_ts or ''}"
@@ -48,13 +49,13 @@ def post_once(
             "If it is not, share it again in ten minutes.",
             found=True,
         )
-    if not acquire_lease(database, key, owner=owner, now=now, lease_ns=ONCE_NS):
+    # For no time: whether another one lasts. It is acquired for a day once the trace is posted.
+    if not acquire_lease(database, key, owner=owner, now=now, lease_ns=0):
         release_lease(database, posting, owner=owner)
         return MessageView(text=f"This trace was posted in this {place} already.", found=True)
     try:
         in_place = _post(client, blocks, requester)
     except SLACK_ERRORS as error:
-        release_lease(database, key, owner=owner)
         # A URLError comes before the call is sent: nobody was there to carry it out.
         if isinstance(error, URLError) or not may_have_worked(error):
             release_lease(database, posting, owner=owner)
@@ -65,7 +66,12 @@ def post_once(
             "If it is not there, share it again in ten minutes.",
             found=True,
         )
-    release_lease(database, posting, owner=owner)
+    try:
+        if in_place:
+            acquire_lease(database, key, owner=owner, now=now, lease_ns=ONCE_NS)
+        release_lease(database, posting, owner=owner)
+    except PeeweeException as error:
+        logger.warning("Whether %s was posted is known for ten minutes only: %s", key, error)
     if not in_place:
         return MessageView(text="This thread was deleted, so the trace was not posted.")
     return MessageView(text=f"The trace was posted in this {place}.", found=True)

@@ -89,8 +89,7 @@ class MessageChanges:
             channel=event["channel"],
             message_ts=ts,
             thread_ts=_changed_thread(event) or None,
-            # Slack's clock, also if the edit has no time of its own.
-            edited_ts=None if deleted else edited_ts(after) or str(event.get("ts") or ""),
+            edited_ts=None if deleted else _edited_ts(event),
         )
 
 
@@ -107,6 +106,13 @@ def _changed_ts(event: Mapping[str, Any]) -> str:
     """Return the time stamp of a changed message, "" if Slack does not tell it."""
     before, after = event.get("previous_message") or {}, event.get("message") or {}
     return str(event.get("deleted_ts") or before.get("ts") or after.get("ts") or "")
+
+
+def _edited_ts(event: Mapping[str, Any]) -> str:
+    """Return Slack's time of a change: a deleted file leaves that of the last edit as it was."""
+    edited = edited_ts(event["message"])
+    before = edited_ts(event.get("previous_message") or {})
+    return edited if edited and edited != before else str(event.get("ts") or "")
 
 
 def _is_deleted(event: Mapping[str, Any]) -> bool:

@@ -64,7 +64,9 @@ class SqliteDatabase(DriverDatabase):
 def _forget_ended_threads() -> None:
     # A thread that ends without closing its connection leaves it here. Dropping the reference lets
     # Python collect and close it.
-    for key, (thread, _, _) in list(_open.items()):
+    # A copy is made in one step. To make a list of its items is not: each is a new object, for
+    # which Python may collect garbage first, and then another thread may connect.
+    for key, (thread, _, _) in _open.copy().items():
         if not thread.is_alive():
             _open.pop(key, None)
 

@@ -107,8 +107,9 @@ class Pool:
         return None
 
     def _new_one(self) -> "Connection[Any]":
-        if self._failed and time.monotonic() < self._failed[0]:
-            raise self._failed[1].with_traceback(None)
+        failed = self._failed  # Another thread may connect and forget it meanwhile.
+        if failed and time.monotonic() < failed[0]:
+            raise failed[1].with_traceback(None)
         try:
             connection = self._connect()
         except Exception as error:

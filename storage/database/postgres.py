@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
 
 import peewee
@@ -86,6 +86,7 @@ class PostgresDatabase(ServerSessions):
             own.enter(
                 Block.WRITING,
                 f"BEGIN; SET LOCAL lock_timeout = {milliseconds(patience)}; "
+                "SET LOCAL idle_in_transaction_session_timeout = 0; "
                 f"SELECT pg_advisory_xact_lock({MIGRATING})",
             )
         except peewee.OperationalError as error:
@@ -99,7 +100,9 @@ class PostgresDatabase(ServerSessions):
         try:
             yield
         finally:
-            own.rollback()
+            # If the session is lost, so is its lock, and what was migrated stays.
+            with suppress(peewee.DatabaseError):
+                own.rollback()
             own.close()
 
     def now(self) -> int:

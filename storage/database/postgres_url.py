@@ -1,5 +1,6 @@
 """Take a PostgreSQL URL apart: a name for people, without the password, and a place for files."""
 
+import getpass
 import hashlib
 import os
 import re
@@ -45,7 +46,7 @@ def parse_url(text: str) -> PostgresURL:
     """Return the parts of a `postgresql://` URL. Raises `BadDatabaseURL`, without quoting it."""
     try:
         parts = urlsplit(text)
-        options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        options = _options(parts, strict=True)
     except ValueError:
         raise BadDatabaseURL(INVALID) from None
     # A password with a slash in it ends the host too early, and one with an @ would be part of the
@@ -53,11 +54,36 @@ def parse_url(text: str) -> PostgresURL:
     if text.count("@") > 1 or "@" in f"{parts.path}{parts.query}{parts.fragment}":
         raise BadDatabaseURL(INVALID)
     login, _, host = parts.netloc.rpartition("@")
-    hosts = host or ",".join(options.get("host", ())) or "localhost"
-    name = unquote(parts.path.strip("/")) or "".join(options.get("dbname", ("postgres",)))
-    user = unquote(login.partition(":")[0]) or "".join(options.get("user", ()))
+    user = options.get("user") or unquote(login.partition(":")[0])
+    # A service is a section of a file of libpq, which names the server and the database.
+    service = options.get("service") or os.environ.get("PGSERVICE", "")
+    elsewhere = f"service={service}" if service else ""
+    hosts = options.get("host") or host or options.get("hostaddr") or os.environ.get("PGHOST")
+    hosts = hosts or elsewhere or "localhost"
+    name = options.get("dbname") or unquote(parts.path.strip("/")) or os.environ.get("PGDATABASE")
+    name = name or elsewhere or user or os.environ.get("PGUSER") or _own_user()
     label = f"postgresql://{user and f'{user}@'}{hosts}/{name}"
-    return PostgresURL(text, label, _place(hosts, name, options))
+    # A schema of its own in the same database is another database for us.
+    others = [options[each] for each in ("port", "options") if each in options]
+    return PostgresURL(text, label, _place(hosts, name, others))
+
+
+def _options(parts: SplitResult, *, strict: bool = False) -> dict[str, str]:
+    """Return what is behind the `?` as libpq does: a + stays a +, and the last one counts.
+
+    Raises `ValueError` if *strict*.
+    """
+    query = parts.query.replace("+", "%2B")
+    given = parse_qs(query, keep_blank_values=True, strict_parsing=strict and bool(query))
+    return {name: values[-1] for name, values in given.items()}
+
+
+def _own_user() -> str:
+    """Return whose database libpq takes if none is named, as nearly as it is known."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # As in a container whose user has no name.
+        return "postgres"
 
 
 def is_misspelt(text: str) -> bool:
@@ -84,11 +110,11 @@ def passwords(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     parts = _parts(text)
     if parts is None or "://" not in text:
         return ()
-    given = parse_qs(parts.query)
-    own = (unquote(parts.password or ""), *given.get("password", ()))
+    given = _options(parts)
+    own: tuple[str, ...] = (unquote(parts.password or ""), given.get("password", ""))
     if parts.scheme in SCHEMES and not any(own):
         own = (environ.get(PASSWORD, ""), *_passwords_in(_password_file(given, environ)))
-    return tuple(filter(None, (*own, *given.get("sslpassword", ()))))
+    return tuple(filter(None, (*own, given.get("sslpassword", ""))))
 
 
 def _parts(text: str) -> SplitResult | None:
@@ -103,10 +129,10 @@ def private_files(text: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
     parts = _parts(text)
     if parts is None or parts.scheme not in SCHEMES:
         return ()
-    given = parse_qs(parts.query)
+    given = _options(parts)
     key = Path("~/.postgresql/postgresql.key").expanduser()
-    named = given.get("sslkey") or filter(None, [environ.get("PGSSLKEY")])
-    files = [*map(Path, named), *([key] if os.path.exists(key) else [])]
+    named = given.get("sslkey") or environ.get("PGSSLKEY")
+    files = [*([Path(named)] if named else []), *([key] if os.path.exists(key) else [])]
     if not (parts.password or given.get("password") or environ.get(PASSWORD)):
         files.append(_password_file(given, environ))
     if given.get("service") or environ.get("PGSERVICE"):
@@ -114,8 +140,8 @@ def private_files(text: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def _password_file(given: Mapping[str, list[str]], environ: Mapping[str, str]) -> Path:
-    named = "".join(given.get("passfile", ())) or environ.get("PGPASSFILE") or "~/.pgpass"
+def _password_file(given: Mapping[str, str], environ: Mapping[str, str]) -> Path:
+    named = given.get("passfile") or environ.get("PGPASSFILE") or "~/.pgpass"
     return Path(named).expanduser()
 
 
@@ -127,12 +153,10 @@ def _passwords_in(file: Path) -> Iterator[str]:
                 yield re.sub(r"\\(.)", r"\1", found[1])
 
 
-def _place(hosts: str, name: str, options: dict[str, list[str]]) -> Path:
+def _place(hosts: str, name: str, others: list[str]) -> Path:
     from platformdirs import user_state_path
 
-    # A schema of its own in the same database is another database for us.
-    schema = [*options.get("port", ()), *options.get("options", ())]
-    digest = hashlib.sha256("\0".join([hosts, name, *schema]).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("\0".join([hosts, name, *others]).encode()).hexdigest()[:12]
     known = re.sub(r"[^\w.-]", "_", name)[:40]
     return own_folder(user_state_path) / f"postgresql-{known}-{digest}" / "database"
 

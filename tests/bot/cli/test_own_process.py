@@ -25,7 +25,14 @@ def test_a_process_that_starts_agents_cannot_be_traced_or_dumped(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-@pytest.mark.parametrize("url", ["postgresql://bot:hush@h/d", "postgresql://h/d?password=hush&x=y"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://bot:hush@h/d",
+        "postgresql://h/d?password=hush&x=y",
+        "postgresql://h/d?sslpassword=hush",
+    ],
+)
 def test_a_password_in_the_command_line_is_shown_to_no_other_process(url: str) -> None:
     look = "tr '\\0' ' ' < /proc/$PPID/cmdline"
     tracebot = Path(sys.executable).with_name("tracebot")

@@ -5,6 +5,7 @@ import threading
 from urllib.error import URLError
 
 import pytest
+from peewee import OperationalError
 from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Message, Sandbox, User
@@ -124,6 +125,47 @@ def test_a_share_of_which_slack_did_not_tell_can_be_repeated_after_a_while(
     assert shares(sandbox, general) == []
     assert "The trace was posted in this thread." in share(sandbox, alice)
     assert "was posted in this thread already" in share(sandbox, alice)
+    assert len(shares(sandbox, general)) == 1
+
+
+def test_a_share_in_which_the_bot_was_killed_can_be_repeated_after_a_while(
+    trace: TraceSummary,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    database: Database,
+    web: WebClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.trace_ui.share.UNCLEAR_NS", 0)
+    requester = Requester(
+        team=trace.team, user=alice.id, channel=general.id, thread_ts=trace.thread_ts
+    )
+
+    def die(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(web, "chat_postMessage", die)
+        post_once(web, database, trace_id=trace.trace_id, blocks=[], requester=requester)
+    show_in_thread(sandbox, alice, general, trace)
+    assert "The trace was posted in this thread." in share(sandbox, alice)
+
+
+def test_who_shares_a_trace_is_told_that_it_was_posted_beside_a_locked_database(
+    trace: TraceSummary,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    show_in_thread(sandbox, alice, general, trace)
+    monkeypatch.setattr("bot.trace_ui.share.release_lease", locked)
+    assert "The trace was posted in this thread." in share(sandbox, alice)
+    assert "posted in this thread already" in share(sandbox, alice)
     assert len(shares(sandbox, general)) == 1
 
 

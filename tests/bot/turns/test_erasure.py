@@ -349,38 +349,46 @@ def spooled(database: Path) -> list[str]:
     return [path.read_text("latin-1") for path in folder.glob("*.spool")]
 
 
+@pytest.mark.parametrize("edited", [False, True])
 def test_a_file_that_is_deleted_from_a_message_is_deleted_here(
+    edited: bool,
     sandbox: Sandbox,
     observability: Observability,
-    agent: Scripted,
+    start_bot: StartBot,
     alice: User,
     general: Channel,
     tmp_path: Path,
 ) -> None:
+    agent = Scripted()
+    start_bot(roster_of(agent), capture="full", answer_edits=True)
     agent.end("Read it.")
     file = sandbox.add_file(alice, "note.txt", "text/plain", MARK.encode())
-    question = sandbox.post(alice, general, f"{sandbox.mention} read this", files=[file])
-    finished(observability, general, question.ts)
+    asked = f"{sandbox.mention} read this"
+    question = sandbox.post(alice, general, "read this" if edited else asked, files=[file])
+    if edited:
+        sandbox.edit(alice, question, asked)
+    finished(observability, general, question.ts, count=2 if edited else 1)
     assert where(tmp_path)
-    (sent,) = (
-        event
-        for event in sandbox.events("message")
-        if event["event"].get("ts") == question.ts and event["event"].get("files")
+    *_, sent = (
+        each
+        for each in sandbox.events("message")
+        if (each["event"].get("message") or each["event"]).get("ts") == question.ts
     )
-    before = sent["event"]
+    before = sent["event"].get("message") or sent["event"]
     after = {**before, "files": [{"id": file.id, "mode": "tombstone"}]}
+    ts = f"{time.time():.6f}"
     changed = {
         "type": "message",
         "subtype": "message_changed",
         "channel": general.id,
         "message": after,
         "previous_message": before,
-        "ts": "9.9",
-        "event_ts": "9.9",
+        "ts": ts,
+        "event_ts": ts,
     }
     sandbox.redeliver({**sent, "event_id": "Ev1", "event": changed})
     gone(observability, tmp_path)
-    eventually(lambda: finished(observability, general, question.ts)[0].text == "read this")
+    eventually(lambda: finished(observability, general, question.ts)[-1].text == "read this")
 
 
 def test_a_preview_that_slack_adds_to_a_message_erases_nothing(

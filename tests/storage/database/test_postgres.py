@@ -16,7 +16,9 @@ from storage.database import server_connection, server_sessions, watched_connect
 from storage.database.base import Database
 from storage.database.connect import database_path, locate
 from storage.database.error_causes import LOCKED, READ_ONLY, UNREACHABLE, cause_of
+from storage.database.pool import FAIL_FAST_S, Pool
 from storage.database.postgres import PostgresDatabase
+from storage.database.postgres_url import passwords
 from storage.database.read_only import reading
 from storage.database.statements import LookUp
 from storage.database.transactions import transaction
@@ -123,6 +125,38 @@ def test_the_place_of_a_database_stays_when_its_password_or_user_changes() -> No
     }
     assert len(places) == 1
     assert len(places | others) == 4
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("postgresql:///?service=prod", "postgresql:///?service=staging"),
+        ("postgresql://prod:one@db.example", "postgresql://staging:one@db.example"),
+        ("postgresql:///traces?hostaddr=192.0.2.1", "postgresql:///traces?hostaddr=192.0.2.2"),
+        ("postgresql://db.example/traces?dbname=a", "postgresql://db.example/traces?dbname=b"),
+        ("postgresql://db.example/traces?host=a", "postgresql://db.example/traces?host=b"),
+    ],
+)
+def test_databases_that_libpq_tells_apart_have_places_of_their_own(one: str, other: str) -> None:
+    assert database_path(one) != database_path(other)
+    assert locate(one).label != locate(other).label
+
+
+@pytest.mark.parametrize("name", ["PGSERVICE", "PGHOST", "PGDATABASE", "PGUSER"])
+def test_so_have_those_that_only_the_environment_tells_apart(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    places = set()
+    for value in ("prod", "staging"):
+        monkeypatch.setenv(name, value)
+        places.add(database_path("postgresql://"))
+    assert len(places) == 2
+
+
+def test_a_password_in_a_url_is_read_as_libpq_reads_it() -> None:
+    conninfo = pytest.importorskip("psycopg.conninfo")
+    url = "postgresql://db.example/traces?password=no&password=a+b%2Bc%20d"
+    assert passwords(url, {}) == (conninfo.conninfo_to_dict(url)["password"],) == ("a+b+c d",)
 
 
 @pytest.mark.parametrize(
@@ -322,6 +356,27 @@ def test_a_thread_keeps_no_connection_when_it_is_done(database: Database) -> Non
         thread.join()
 
 
+def test_a_thread_that_connects_again_does_not_break_one_that_is_about_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> None:
+        raise peewee.OperationalError("away")
+
+    pool = Pool(refuse, most=1)
+    with pytest.raises(peewee.OperationalError):
+        pool.take(patience=1)
+    failed = pool._failed
+    assert failed
+
+    def meanwhile() -> float:
+        pool._failed = None
+        return failed[0] - FAIL_FAST_S
+
+    monkeypatch.setattr("storage.database.pool.time.monotonic", meanwhile)
+    with pytest.raises(peewee.OperationalError, match="away"):
+        pool.take(patience=1)
+
+
 def test_the_next_query_after_a_restart_of_the_server_succeeds(cable: Cable) -> None:
     with closing(locate(cable.url)) as database:
         assert count(database) == 0
@@ -444,6 +499,16 @@ def test_one_of_several_processes_applies_the_migrations(new_postgres_url: str) 
         prepare(other, patience=0.1)
     holder.close()
     other.close()
+
+
+def test_the_lock_of_a_migration_outlasts_a_server_that_ends_idle_transactions(
+    new_postgres_url: str,
+) -> None:
+    url = f"{new_postgres_url}&options=-cidle_in_transaction_session_timeout%3D100ms"
+    with closing(locate(url)) as one, closing(locate(url)) as other, one.migrating(patience=5):
+        time.sleep(0.5)
+        with pytest.raises(TemporarilyUnavailable), other.migrating(patience=0.1):
+            pass
 
 
 def test_a_server_keeps_its_files_by_itself(database: Database) -> None:
