@@ -1,6 +1,7 @@
 """Convert CrewX's `crewx.yaml` to an agents file, with notes on what could not be converted."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,7 @@ def _read(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RosterError(f"{path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
         raise RosterError(
@@ -151,8 +152,11 @@ class _Entry:
         return [str(each) for each in options] if isinstance(options, list) else []
 
     def _folder(self, home: Path, folder: Path | None) -> str:
-        given = Path(str(self._agent["working_directory"])).expanduser()
-        return str(given if folder == home or given.is_absolute() else (home / given).resolve())
+        given = Path(os.path.expanduser(str(self._agent["working_directory"])))
+        # In the home of a user who is not here: the agents file is refused with this line.
+        nowhere = str(given).startswith("~")
+        as_it_is = folder == home or given.is_absolute() or nowhere
+        return str(given if as_it_is else (home / given).resolve())
 
     def _note_the_rest(self, prompt: str) -> None:
         if "{{" in prompt:

@@ -46,11 +46,11 @@ def _program(
     program: Program, section: TomlSection, name: str, context: ProviderContext
 ) -> Provider:
     command = section.texts("command") or program.command
-    if not command:
+    if not command or not command[0]:
         raise section.error(
             "command", 'the command is missing: write command = ["sort", "--unique"]'
         )
-    _refuse_secrets(section)
+    _check_variables(section)
     prompt = section.choice("prompt", ("stdin", "argument"), program.prompt)
     return CommandProvider(
         agent=name,
@@ -79,8 +79,8 @@ def _confinement(section: TomlSection, context: ProviderContext) -> Confinement:
     return Confinement(
         isolation=isolation,
         user=section.text("user", "") if "user" in section.values else None,
-        read=tuple(_path(section, each) for each in section.texts("read")),
-        write=tuple(_path(section, each) for each in section.texts("write")),
+        read=tuple(_path(section, "read", each) for each in section.texts("read")),
+        write=tuple(_path(section, "write", each) for each in section.texts("write")),
         network=network,
         unix_sockets=section.boolean("unix_sockets", default=False),
         private=context.files,
@@ -102,15 +102,23 @@ def _http(api: str, section: TomlSection, name: str, context: ProviderContext) -
 def _folder(section: TomlSection) -> Path | None:
     if "working_directory" not in section.values:
         return None
-    return _path(section, section.text("working_directory", "~/src"))
+    return _path(section, "working_directory", section.text("working_directory", "~/src"))
 
 
-def _path(section: TomlSection, text: str) -> Path:
+def _path(section: TomlSection, key: str, text: str) -> Path:
     """Return a path relative to the agents file: the bot may start anywhere."""
-    return section.path.absolute().parent / Path(text).expanduser()
+    try:
+        return section.path.absolute().parent / Path(text).expanduser()
+    except RuntimeError:
+        raise section.error(
+            key, f"{text} is in the home of a user whom this machine does not have"
+        ) from None
 
 
-def _refuse_secrets(section: TomlSection) -> None:
+def _check_variables(section: TomlSection) -> None:
+    for name in section.mapping("environment"):
+        if not name or "=" in name or "\0" in name:
+            raise section.error("environment", f"{name!r} is not a name that a variable can have")
     for key, names in (
         ("environment", tuple(section.mapping("environment"))),
         ("pass_environment", section.texts("pass_environment")),

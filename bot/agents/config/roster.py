@@ -91,7 +91,7 @@ class Roster:
         self._check = check
 
     def reload(self) -> bool:
-        """Read the file again. If it is wrong, log why, keep the agents and return False."""
+        """Read the file again. If that fails, log why, keep the agents and return False."""
         try:
             contents = self._read()
             self._check(contents.agents.values())
@@ -100,6 +100,9 @@ class Roster:
             logger.error(
                 "The agents file was not reloaded, and the agents stay as they are: %s", error
             )
+            return False
+        except Exception:
+            logger.exception("The agents file was not reloaded, and the agents stay as they are.")
             return False
         logger.info("The agents are now %s.", ", ".join(self.names))
         return True
@@ -156,6 +159,8 @@ def _read(path: Path) -> TomlSection:
         raise RosterError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise RosterError(f"{path}{_place(error)}") from None
+    except (ValueError, RecursionError) as error:  # A number or a nesting beyond Python's limits.
+        raise RosterError(f"{path} cannot be read: {error}.") from None
     return TomlSection(path=path, source=source, name="", values=values)
 
 

@@ -115,11 +115,22 @@ def test_a_working_directory_is_absolute_if_the_agents_file_is_elsewhere(
     assert f'working_directory = "{tmp_path / "src"}"' in text
 
 
+def test_a_home_that_is_not_here_is_left_to_the_agents_file(tmp_path: Path) -> None:
+    path = tmp_path / "crewx.yaml"
+    path.write_text(
+        "agents:\n  - id: a\n    provider: cli/claude\n    working_directory: ~nouser/src"
+    )
+    text = import_crewx(path, folder=tmp_path / "elsewhere").text
+    assert 'working_directory = "~nouser/src"' in text
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("agents: [", "line 1: this is not YAML"),
         ("just words", "has no keys"),
+        ("a: " + "[" * 2000, "this is not YAML"),
+        ("a: 2026-13-45", "this is not YAML"),
         ("agents: {}", "has no list of agents"),
         ("agents:\n  - id: x\n    provider: api/x", "none of its agents can be imported: x: its"),
         ("agents: [1, null]", "none of its agents can be imported"),

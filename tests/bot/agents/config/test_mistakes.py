@@ -62,6 +62,25 @@ ECHO = "[agents.echo]\nprovider = 'echo'\n"
             ", line 3, in [agents.a]: environment must be a table of texts",
         ),
         (
+            "[agents.a]\ncommand = ['wc']\nenvironment = { 'A=B' = 'x' }",
+            ", line 3, in [agents.a]: 'A=B' is not a name that a variable can have.",
+        ),
+        (
+            "[agents.a]\ncommand = ['wc']\nenvironment = { '' = 'x' }",
+            ", line 3, in [agents.a]: '' is not a name that a variable can have.",
+        ),
+        ("[agents.a]\ncommand = ['']", ", line 2, in [agents.a]: the command is missing"),
+        (
+            "[agents.a]\ncommand = ['wc']\nworking_directory = '~nouser/src'",
+            ", line 3, in [agents.a]: ~nouser/src is in the home of a user whom this machine",
+        ),
+        (
+            "[agents.a]\ncommand = ['wc']\nread = ['~nouser/src']",
+            ", line 3, in [agents.a]: ~nouser/src is in the home of a user whom this machine",
+        ),
+        (f"a = {'[' * 2000}{']' * 2000}", " cannot be read: "),
+        (f"a = {'1' * 5000}", " cannot be read: Exceeds the limit"),
+        (
             "[agents.a]\nprovider = 'openai'\nmodel = 'm'\nbase_url = 'http://a:b'",
             ", line 4, in [agents.a]: base_url must be an address, such as",
         ),

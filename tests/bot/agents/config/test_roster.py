@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from bot.agents.config.access_rules import refuse_groups_without_scope
-from bot.agents.config.roster import RosterError, load_roster
+from bot.agents.config.roster import (
+    Roster,
+    RosterContents,
+    RosterError,
+    load_roster,
+    read_agents,
+)
+from bot.agents.programs.process.bot_files import BotFiles
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import AccessRule, Request
 from tests.support.paths import ROOT
@@ -219,6 +226,23 @@ def test_a_bad_file_changes_nothing_and_says_where(
     agents_file.unlink()
     assert not roster.reload()
     assert roster.agent("one").name == "one"
+
+
+def test_whatever_keeps_the_file_from_being_read_again_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fails = False
+
+    def read() -> RosterContents:
+        if fails:
+            raise PermissionError(13, "Permission denied")
+        return read_agents(None, {}, BotFiles())
+
+    roster, fails = Roster(read), True
+    assert not roster.reload()
+    assert roster.names == ("echo",)
+    assert "the agents stay as they are" in caplog.text
+    assert "Permission denied" in caplog.text
 
 
 def test_the_most_specific_table_decides_each_key_of_a_rule(agents_file: Path) -> None:
