@@ -19,6 +19,8 @@ from bot.agents.types import TOKENS, HistoryMessage, Reply, Request, Session
 from storage.coordination.agent_sessions import AgentSession, SessionKey, put_session, take_session
 from storage.database.base import Database
 from storage.errors import StorageError
+from storage.model.trace_context import began_at
+from storage.store.shared_erasures import known_since
 
 Way = Literal["resumed", "fresh", "fallback"]
 
@@ -114,6 +116,16 @@ class ThreadSession:
         )
         with self._without_failing():
             put_session(self._database, self._key, session)
+            # Only now: from here on, an erasure finds the session itself.
+            if self._has_forgotten(since=began_at(trace_id)):
+                put_session(self._database, self._key, replace(session, session_id=None))
+
+    def _has_forgotten(self, *, since: int) -> bool:
+        """Return True if somebody was forgotten meanwhile, who may have written in this thread.
+
+        A message that was edited or deleted changes the thread, which is noticed by itself.
+        """
+        return any(each.user is not None for each in known_since(self._database, since))
 
     def attributes(self) -> dict[str, object]:
         """Return span attributes that say how the agent was asked, if it has sessions."""

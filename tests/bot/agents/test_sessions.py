@@ -1,6 +1,8 @@
 """Agents that go on with their own session in a thread: real processes, the real app."""
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,18 @@ from slack_sdk import WebClient
 from bot.agents.config.roster import load_roster
 from bot.agents.errors import AgentError
 from bot.agents.invocation import invoke
+from bot.agents.sessions import ThreadSession
 from bot.agents.types import HistoryMessage, Mode, Reply, Request, ThreadState
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.database.models import AgentSessionRow
 from storage.database.transactions import transaction
+from storage.model.erasure import Erasure
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
 from storage.recovery.opening import open_database
+from storage.store.erasure_log import append, erasure_log
+from storage.upkeep.erasure import erase
 from tests.support.conversations import StartBot, answered, ended, eventually, finished, spans_of
 from tests.support.running_bot import start_in
 from tests.support.session_program import SessionProgram
@@ -349,6 +355,42 @@ def test_an_agent_answers_while_the_database_is_locked(
         observability.database.close()
     assert program.resumed() == ["", ""]
     assert "claude's session is not remembered" in caplog.text
+
+
+@dataclass(frozen=True)
+class Remembering:
+    """A provider that goes on with its sessions."""
+
+    name: str = "claude"
+
+    def session_settings(self, request: Request) -> str:
+        return "s"
+
+
+@pytest.mark.parametrize(
+    ("facts", "way"),
+    [({"user": "U1"}, "fallback"), ({"channel": "C2", "message_ts": "1.0"}, "resumed")],
+    ids=["user", "message elsewhere"],
+)
+def test_a_session_is_not_continued_if_somebody_was_forgotten_during_its_turn(
+    observability: Observability, facts: dict[str, str], way: str
+) -> None:
+    database = observability.database
+    state = ThreadState(team="T1", fingerprint=str)
+    request = Request(prompt="x", ts="2.0", channel="C1", thread_ts="1.0", thread=state)
+    with observability.span("slack message") as turn:
+        running = ThreadSession(database, "helper", Remembering(), request)
+        running.take()
+        erasure = Erasure(at=time.time_ns(), by="U1", team="T1", **facts)
+        append(erasure_log(database.path), erasure)
+        erase(database, erasure)
+        running.keep(Reply(text="x", provider="claude", session_id="s-1"), turn.trace_id)
+    answer = HistoryMessage(author="helper", text="x", ts="2.5", agent=True, trace_id=turn.trace_id)
+    following = ThreadSession(
+        database, "helper", Remembering(), replace(request, history=(answer,))
+    )
+    following.take()
+    assert following.way == way
 
 
 def test_no_option_is_passed_as_the_name_of_a_session(
