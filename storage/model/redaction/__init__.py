@@ -36,6 +36,10 @@ MAX_TEXT = 65_536
 SHORTEST_REPEATED = 8
 MOST_REPEATED = 50
 """Secrets that are looked for in the rest of their text. Each takes a search of its own."""
+VALUES = frozenset(("value", "default", "stringValue", "string_value"))
+"""Names in a mapping of what another name there, or the name of the mapping, is about."""
+BETWEEN = (" ", '","')
+"""Separators of the texts of a list, if they are the arguments of a command, and in JSON."""
 SHORT_NAME = 100
 """Names repeat, so the results for names of up to this length are cached."""
 
@@ -119,21 +123,24 @@ def redact_arguments(arguments: Sequence[str]) -> list[str]:
         return [REDACTION_FAILED]
 
 
-def _redact_arguments(arguments: Sequence[str]) -> list[str]:
+def _redact_arguments(arguments: Sequence[str], between: Sequence[str] = (" ",)) -> list[str]:
     # A secret may be known by the argument before it. As one line, in which no argument has spaces.
     joined = [re.sub(r"\s", "_", argument) for argument in arguments]
-    hidden = list(secrets_in(" ".join(joined)))
+    hidden = [(len(mark), [*secrets_in(mark.join(joined))]) for mark in between]
     redacted = []
-    start = 0
-    for argument in arguments:
-        end = start + len(argument)
-        here = [
-            (max(first, start) - start, min(last, end) - start, kind)
-            for first, last, kind in hidden
-            if first < end and last > start
-        ]
-        redacted.append(_cut(_replaced(argument, [*here, *secrets_in(argument)]), MAX_TEXT))
-        start = end + 1
+    before = 0
+    for number, argument in enumerate(arguments):
+        found = [*secrets_in(argument)]
+        for length, secrets in hidden:
+            start = before + number * length
+            end = start + len(argument)
+            found += [
+                (max(first, start) - start, min(last, end) - start, kind)
+                for first, last, kind in secrets
+                if first < end and last > start
+            ]
+        redacted.append(_cut(_replaced(argument, _repeated(argument, found)), MAX_TEXT))
+        before += len(argument)
     return redacted
 
 
@@ -190,8 +197,25 @@ def _redact_value(value: object, *, depth: int) -> Any:
     if isinstance(value, Mapping):
         return _redact_mapping(value, depth)
     if isinstance(value, list | tuple | set | frozenset):
-        return [_redact_value(item, depth=depth + 1) for item in list(value)[:MAX_ITEMS]]
+        return _redact_items(list(value)[:MAX_ITEMS], depth)
     return _redact_other(value, depth)
+
+
+def _redact_items(items: Sequence[Any], depth: int) -> list[Any]:
+    texts = [storable(item) for item in items if isinstance(item, str)]
+    if len(texts) > 1:  # The arguments of a command, for example.
+        redacted = iter(_redact_arguments(texts, BETWEEN))
+        return [
+            next(redacted) if isinstance(item, str) else _redact_value(item, depth=depth + 1)
+            for item in items
+        ]
+    if all(isinstance(item, list | tuple) and len(item) == 2 for item in items):
+        # [["X-API-Key", "…"], …]
+        return [
+            [_redact_value(name, depth=depth + 2), _redact_pair(str(name), value, depth + 1)]
+            for name, value in items
+        ]
+    return [_redact_value(item, depth=depth + 1) for item in items]
 
 
 def _redact_other(value: object, depth: int) -> Any:
@@ -202,15 +226,16 @@ def _redact_other(value: object, depth: int) -> Any:
     return _cut(_redact(str(value)), MAX_TEXT)
 
 
-def _redact_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+def _redact_mapping(value: Mapping[Any, Any], depth: int, above: str = "") -> dict[str, Any]:
+    """Return a mapping without secrets, which has the name `above` in another one."""
     redacted = {
         redact_name(str(name)): _redact_pair(str(name), item, depth)
         for name, item in list(value.items())[:MAX_ITEMS]
     }
-    # {"name": "API_KEY", "value": "…"}
-    label = value.get("name", value.get("key"))
-    if isinstance(label, str) and "value" in value:
-        redacted["value"] = _redact_pair(label, value["value"], depth)
+    # {"name": "API_KEY", "value": "…"}, {"password": {"value": "…"}}
+    label = above if is_secret_name(above) else value.get("name", value.get("key"))
+    if isinstance(label, str):
+        redacted |= {name: _redact_pair(label, value[name], depth) for name in VALUES & {*value}}
     return redacted
 
 
@@ -221,4 +246,6 @@ def _redact_pair(name: str, value: object, depth: int) -> Any:
             return "[redacted:secret]"
     elif isinstance(value, list | tuple | set | frozenset | bytes) and is_secret_name(name):
         return "[redacted:secret]"
+    elif isinstance(value, Mapping) and depth + 1 < MAX_DEPTH:
+        return _redact_mapping(value, depth + 1, name)
     return _redact_value(value, depth=depth + 1)

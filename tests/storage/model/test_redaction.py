@@ -8,6 +8,7 @@ import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -27,6 +28,8 @@ from storage.model.redaction import (
     suspicious,
 )
 from storage.model.redaction.kinds import KINDS
+from storage.model.span import Span
+from storage.store.span_rows import span_rows
 from tests.support.redaction_corpus import (
     KEY_FILES,
     LINES,
@@ -480,3 +483,62 @@ LOGGED = [
 @pytest.mark.parametrize("line", LOGGED)
 def test_what_libraries_log_of_their_requests_has_no_secret(line: str) -> None:
     assert not re.search(f"{WORD}|{HEX}", redact(line))
+
+
+CHOSEN = "hunter2xyz"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["mysql", "--password", CHOSEN],
+        ["curl", "-u", f"ann:{CHOSEN}", "http://x"],
+        ["sshpass", "-p", CHOSEN, "ssh", "h"],
+        [["X-API-Key", CHOSEN], ["Accept", "*/*"]],
+        [{"value": CHOSEN, "name": "API_KEY"}],
+        [{"value": CHOSEN, "type": "text", "key": "DB_PASSWORD"}],
+        {"password": {"value": CHOSEN}},
+        {"password": {"type": "string", "default": CHOSEN}},
+        {"key": "password", "value": {"stringValue": CHOSEN}},
+    ],
+    ids=str,
+)
+def test_a_secret_in_a_structure_is_neither_kept_nor_stored(value: Any) -> None:
+    assert CHOSEN not in json.dumps(redact_value({"a": value}))
+    span = Span("a" * 32, "b" * 16, "n", 1, attributes={"a": value})
+    assert CHOSEN not in str(span_rows([span])), "the search of a whole batch misses it"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["stop", "length"],
+        ["user", "password", "email"],
+        ["password", "is required"],
+        ["input_tokens", "output_tokens"],
+        [["name", "ann"], ["role", "admin"]],
+        [{"value": "eu-west-1", "name": "region"}],
+        {"settings": {"value": "verbose", "default": "quiet"}},
+    ],
+    ids=str,
+)
+def test_a_structure_without_secrets_stays_as_it_is(value: Any) -> None:
+    assert redact_value({"a": value}) == {"a": value}
+
+
+NESTED = st.recursive(
+    st.sampled_from(("password", "--token", "X-API-Key", "-u", "ann", "note", "curl", CHOSEN)),
+    lambda parts: (
+        st.lists(parts, min_size=1, max_size=4)
+        | st.dictionaries(st.sampled_from(("password", "note", "name", "headers")), parts)
+    ),
+    max_leaves=6,
+)
+
+
+@given(NESTED.map(lambda value: {"a": value}))
+def test_a_structure_hides_what_its_json_would_hide(value: dict[str, Any]) -> None:
+    text = json.dumps(value)
+    # One that is repeated is known by its name elsewhere in the same text only.
+    if text.count(CHOSEN) == 1 and CHOSEN not in redact(text):
+        assert CHOSEN not in json.dumps(redact_value(value))
