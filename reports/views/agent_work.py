@@ -12,7 +12,7 @@ from typing import Literal
 from reports import formatting
 from storage.model.erasure import OPERATION
 from storage.model.semconv import EXECUTE_TOOL, TOOL_ARGUMENTS, TOOL_NAME
-from storage.model.span import Span
+from storage.model.span import Span, parent_among
 
 Kind = Literal["attempt", "model", "tool"]
 
@@ -118,11 +118,11 @@ def _ancestors(spans: Mapping[str, Span]) -> Callable[[Span], Iterator[str]]:
     def above(span: Span) -> Iterator[str]:
         """Yield the ids of the spans above, nearest first. Broken senders report circles."""
         seen = {span.span_id}
-        parent = spans.get(span.parent_id or "")
+        parent = spans.get(parent_among(span, spans) or "")
         while parent is not None and parent.span_id not in seen:
             seen.add(parent.span_id)
             yield parent.span_id
-            parent = spans.get(parent.parent_id or "")
+            parent = spans.get(parent_among(parent, spans) or "")
 
     return above
 

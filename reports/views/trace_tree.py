@@ -13,7 +13,7 @@ from reports.views.trace_list import TraceLine, trace_line
 from storage.model.filters import agents_of
 from storage.model.records import Score
 from storage.model.semconv import REPLY
-from storage.model.span import FAILED_STATUSES, Span
+from storage.model.span import FAILED_STATUSES, Span, parent_among
 from storage.queries.traces import TraceSummary
 
 
@@ -167,12 +167,11 @@ def _later(span: Span, trace: TraceSummary) -> bool:
 
 
 def _in_tree_order(spans: Sequence[Span]) -> Iterable[tuple[Span, int]]:
-    """Yield each span once, with its depth. A span whose parent is not here is at the top."""
+    """Yield each span once, with its depth. A span below none of these is at the top."""
     here = {span.span_id for span in spans}
     children: dict[str | None, list[Span]] = {}
     for span in spans:
-        parent = span.parent_id if span.parent_id in here else None
-        children.setdefault(parent, []).append(span)
+        children.setdefault(parent_among(span, here), []).append(span)
     yielded = set()
     # After the tops every span again, because a broken sender can report spans that are each
     # other's parents: they are below no top.

@@ -1,7 +1,7 @@
 """The span: what every source produces, and the only form in which the writer stores it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -91,6 +91,14 @@ def reports_usage(span: Span) -> bool:
         or span.cost is not None
         or span.cached_tokens is not None
     )
+
+
+def parent_among(span: Span, among: Collection[str]) -> str | None:
+    """Return which of these ids is that of the span above: its parent's, if that has been stored.
+
+    Else it is that of our call of the agent which reported it.
+    """
+    return next((each for each in (span.parent_id, span.within) if each in among), None)
 
 
 def own_audience(team: str, member: str) -> str:

@@ -1,6 +1,7 @@
 """Walk up from received spans to their ancestors, as far as these are known, in linear time."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from storage.model.span import Span
 from storage.model.trace_context import Ids
@@ -9,19 +10,34 @@ Together = Mapping[Ids, Span]
 """Spans that came together, by the ids with which they were sent."""
 
 
+class Linked(Protocol):
+    """A span, or what is remembered of one."""
+
+    @property
+    def parent_id(self) -> str | None: ...
+
+
+AnySpan = TypeVar("AnySpan", bound=Linked)
+
+
 def by_ids(spans: Iterable[Span]) -> dict[Ids, Span]:
     return {(span.trace_id, span.span_id): span for span in spans}
 
 
-def nearest_above(together: Together, wanted: Callable[[Span], bool]) -> dict[Ids, Span]:
-    """Return for each span its nearest wanted ancestor, else its topmost one or itself.
+def nearest_above(
+    together: Mapping[Ids, AnySpan],
+    wanted: Callable[[AnySpan], bool],
+    *,
+    of: Iterable[Ids],
+) -> dict[Ids, AnySpan]:
+    """Return for each span in `of` its nearest wanted ancestor, else its topmost one or itself.
 
     A ring ends where it would come to a span for the second time.
     """
-    found: dict[Ids, Span] = {}
-    for ids in together:
+    found: dict[Ids, AnySpan] = {}
+    for ids in of:
         path: dict[Ids, None] = {}
-        end: Span | None = None
+        end: AnySpan | None = None
         while end is None:
             path[ids] = None
             above = ids[0], together[ids].parent_id or ""

@@ -20,14 +20,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-from storage.model.prices import estimated_cost
 from storage.model.records import Log, Metric
-from storage.model.semconv import CACHE_WRITE, INHERITED
+from storage.model.semconv import INHERITED
 from storage.model.span import WITHIN, Span, reports_usage
-from storage.model.token_counts import count_of
 from storage.model.trace_context import Ids
 from storage.otlp.ancestors import Together, by_ids, nearest_above
 from storage.otlp.bounds import Bounds
+from storage.otlp.noise import NoiseFilter
 from storage.otlp.scope import Resource
 from storage.otlp.span_lookup import SpanLookup
 from storage.otlp.waiting import HOLD_NS, Sent, Waiting
@@ -49,7 +48,7 @@ class Place(NamedTuple):
     parent: Span | None
     """The span of ours to which it leads up."""
     awaited: Ids | None
-    """Ids of a span that may yet come, and that it leads up to."""
+    """Ids of a span that may yet come, and that it leads up to. It waits for it first."""
     trace_id: str
     """The id of its trace if it belongs to none of ours."""
 
@@ -70,6 +69,7 @@ class TraceCorrelator:
         self._lookup = lookup
         self._now = now
         self._bounds = Bounds(now=now, refused=refused)
+        self._noise = NoiseFilter()
         self._waiting = Waiting()
         self._rootless: dict[str, int] = {}
         """Traces without a root, and until when it may come."""
@@ -84,13 +84,16 @@ class TraceCorrelator:
         for resource, spans in request:
             resources.setdefault(resource, []).extend(spans)
         until = self._now() + HOLD_NS
-        return self._place(
-            [
-                Sent(resource, span, until)
-                for resource, spans in resources.items()
-                for span in self._without_noise(resource, spans)
-            ]
-        )
+        sent: list[Sent] = []
+        come: set[Ids] = set()
+        for resource, spans in resources.items():
+            kept: Sequence[Span] = spans
+            if resource.source.kept:
+                kept = self._noise.kept(resource, spans)
+                self.filtered[resource.service] += len(spans) - len(kept)
+                come.update((span.trace_id, span.span_id) for span in spans)
+            sent += [Sent(resource, span, until) for span in kept]
+        return self._place(sent, come.intersection(self._waiting.parents))
 
     @property
     def waiting(self) -> int:
@@ -152,6 +155,7 @@ class TraceCorrelator:
             taken.update(more)
             sent = [*sent, *self._waiting.of(more)]
             together = by_ids(each.span for each in sent)
+        self._leave_noise(sent)
         # All places first: attaching a span changes the ids by which others find it.
         places = self._places(sent, together)
         self._waiting.release(taken)
@@ -163,6 +167,14 @@ class TraceCorrelator:
         _end_rings(span for span, place in settled if place.parent is None)
         return [span for span, _ in settled]
 
+    def _leave_noise(self, sent: Sequence[Sent]) -> None:
+        among_noise: dict[int, list[Sent]] = {}
+        for each in sent:
+            if each.resource.source.kept:
+                among_noise.setdefault(id(each.resource), []).append(each)
+        for some in among_noise.values():
+            self._noise.lift(some[0].resource, some)
+
     def _places(self, sent: Sequence[Sent], together: Together) -> list[Place]:
         # By identity: hashing a resource for each of its spans would take longer than the rest.
         resources = {id(each.resource): each.resource for each in sent}
@@ -172,7 +184,7 @@ class TraceCorrelator:
         ours = self._lookup.local_traces(rest)
         above: Together = {}
         if ours or started:
-            above = nearest_above(together, lambda span: id(span) in started)
+            above = nearest_above(together, lambda span: id(span) in started, of=together)
         places = []
         for each in sent:
             span, awaited = each.span, each.resource.parent
@@ -186,10 +198,21 @@ class TraceCorrelator:
                     # leads nowhere.
                     awaited = (top.trace_id, top.parent_id) if top.parent_id else None
                     parent = None if awaited is None else self._find(awaited)
-            if parent is None and awaited is not None and self._lookup.span(awaited) is not None:
-                awaited = None  # It has ended long ago.
+            awaited = self._awaited(each, parent, awaited, together)
             places.append(Place(parent, awaited, _other(span.trace_id, ours)))
         return places
+
+    def _awaited(
+        self, sent: Sent, parent: Span | None, named: Ids | None, together: Together
+    ) -> Ids | None:
+        """Return the ids of the span that this one waits for before it goes below its parent."""
+        if sent.above is not None:
+            above = parent.trace_id if parent else sent.span.trace_id, sent.above[1]
+            if sent.above in together or self._lookup.span(above) is not None:
+                sent.above = None
+        if parent is None and named is not None and self._lookup.span(named) is None:
+            return named  # Else it has ended long ago.
+        return sent.above
 
     def _settle(self, sent: Sent, place: Place, together: Together) -> bool:
         """Attach a span to its parent, else keep it in a trace of its own.
@@ -197,10 +220,13 @@ class TraceCorrelator:
         Return False if it waits, or if the trace takes no more.
         """
         span, awaited = sent.span, place.awaited
-        if place.parent is not None:
-            return self._attach(span, place.parent)
         if awaited is not None and self._waiting.hold(sent, awaited, now=self._now()):
             return False
+        if place.parent is not None:
+            if sent.above is not None and not reports_usage(span):
+                # What reports usage may yet be part of what comes with the span above it.
+                span.parent_id = None
+            return self._attach(span, place.parent)
         # Its parent is in another process, or has yet to come. Until the root of the trace
         # arrives, an entry span stands for it.
         sent_in, span.trace_id = span.trace_id, place.trace_id
@@ -275,47 +301,6 @@ class TraceCorrelator:
             span.attributes = {**span.attributes, WITHIN: attempt}
         self._bounds.check(span, parent)
         return True
-
-    def _without_noise(self, resource: Resource, spans: Sequence[Span]) -> Sequence[Span]:
-        """Leave out noise. Its children move to the nearest span above that is kept, or the top.
-
-        A call without a model has that of the nearest span above: codex names it in the noise.
-        """
-        source = resource.source
-        if not source.kept:
-            return spans
-        kept = [span for span in spans if source.keeps(span)]
-        self.filtered[resource.service] += len(spans) - len(kept)
-        together = by_ids(spans)
-        above = nearest_above(together, source.keeps)
-        named = nearest_above(together, lambda span: span.model is not None)
-        for span in kept:
-            if span.model is None and reports_usage(span):
-                _name_model(span, named[span.trace_id, span.span_id].model)
-            end = above[span.trace_id, span.span_id]
-            if end is not span and source.keeps(end):
-                span.parent_id = end.span_id
-            elif resource.parent is not None:
-                span.parent_id = None
-            else:
-                span.parent_id = end.parent_id
-        return kept
-
-
-def _name_model(call: Span, model: str | None) -> None:
-    """Give a call a model, and with it a price."""
-    call.model = model
-    if call.cost is None:
-        call.cost = estimated_cost(
-            model,
-            provider=call.provider,
-            input_tokens=call.input_tokens,
-            output_tokens=call.output_tokens,
-            cached_tokens=call.cached_tokens,
-            cache_write_tokens=count_of(call.attributes.get(CACHE_WRITE)),
-            at=call.started_at,
-        )
-        call.cost_source = None if call.cost is None else "estimated"
 
 
 def _end_rings(spans: Iterable[Span]) -> None:

@@ -27,6 +27,8 @@ class Sent:
     resource: Resource
     span: Span
     until: int
+    above: Ids | None = None
+    """A span that has not been seen and may be noise, as its parent; see `storage.otlp.noise`."""
 
 
 @dataclass(slots=True)

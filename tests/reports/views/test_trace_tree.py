@@ -3,7 +3,7 @@
 import pytest
 
 from reports.views.trace_tree import trace_view
-from storage.model.span import Span
+from storage.model.span import WITHIN, Span
 from storage.queries.traces import TraceSummary
 from tests.support.factories import NOW
 
@@ -39,3 +39,17 @@ def test_every_span_is_shown_once_below_its_parent(
     ]
     lines = trace_view(TRACE, spans, now=NOW).spans
     assert " ".join(f"{line.name}{line.depth}" for line in lines) == shown
+
+
+def test_what_an_agent_reports_is_below_its_attempt_if_the_span_above_was_never_sent() -> None:
+    attempt = Span(trace_id="1", span_id="a", name="attempt", started_at=NOW, status="ok")
+    call = Span(
+        *("1", "b", "call", NOW, "never sent"), status="ok", model="m", attributes={WITHIN: "a"}
+    )
+    other = Span(trace_id="1", span_id="c", name="other", started_at=NOW, parent_id="never sent")
+    lines = trace_view(TRACE, [attempt, other, call], now=NOW).spans
+    assert [(line.name, line.depth) for line in lines] == [
+        ("attempt", 0),
+        ("call", 1),
+        ("other", 0),
+    ]

@@ -1,5 +1,6 @@
 """Where received telemetry belongs, and what senders cannot talk their way into."""
 
+import random
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from storage.model.records import Log, Metric
 from storage.model.semconv import OPERATION
 from storage.model.span import Span
 from storage.otlp.correlation import QUIET_NS, TraceCorrelator
+from storage.otlp.noise import NoiseFilter
 from storage.otlp.scope import Resource
 from storage.otlp.sources import source_of
 from storage.otlp.span_lookup import SpanLookup
@@ -241,6 +243,70 @@ def test_noise_is_left_out_and_counted_and_its_children_move_up(
     assert up["mcp.tools.call"] == "9" * 16
     (call,) = (span for span in alone if span.name == "handle_responses")
     assert (call.model, call.cost, call.cost_source) == ("gpt-5", 1_070, "estimated")
+
+
+KEPT = {"codex_exec": "mcp.tools.call", "opencode": "ai.streamText"}
+
+
+def some_of_them_noise(chance: random.Random, service: str) -> list[Span]:
+    """Return the spans of a tree in any order, whose top may be below what is never sent."""
+    spans = []
+    for number in range(1, 10):
+        above = chance.choice([None, "e", *range(1, number), *range(1, number)])
+        fields: dict[str, Any] = {"name": chance.choice(["noise", "noise", KEPT[service]])}
+        fields["model"] = chance.choice([None, "gpt-5"]) if fields["name"] == "noise" else None
+        fields["input_tokens"] = chance.choice([None, 100])
+        spans.append(sent(str(number), None if above is None else str(above), **fields))
+    return chance.sample(spans, len(spans))
+
+
+@pytest.mark.parametrize("service", KEPT)
+@pytest.mark.parametrize("started", [True, False], ids=["in our attempt", "alone"])
+def test_noise_is_left_out_wherever_its_sender_cuts_its_requests(
+    observability: Observability, attempt: ActiveSpan, service: str, started: bool
+) -> None:
+    assert observability.flush()
+    resource = sender(attempt if started else None, service)
+
+    def places(requests: list[list[Span]]) -> dict[str, Any]:
+        correlator = TraceCorrelator(SpanLookup(observability.database, flush=lambda: None))
+        spans = joins(correlator, *((resource, copied(request)) for request in requests))
+        spans += correlator.waited(at_once=True)
+        assert correlator.waiting == 0
+        return {span.span_id: (span.parent_id, span.model, span.cost) for span in spans}
+
+    for seed in range(40):
+        chance = random.Random(seed)
+        spans = some_of_them_noise(chance, service)
+        cuts = sorted(chance.sample(range(len(spans) + 1), chance.randint(0, 6)))
+        parts = [spans[a:b] for a, b in pairwise([0, *cuts, len(spans)])]
+        assert places(parts) == places([spans]), seed
+
+
+def copied(spans: list[Span]) -> list[Span]:
+    return [replace(span) for span in spans]
+
+
+def test_what_is_below_noise_that_does_not_come_is_stored_all_the_same(
+    correlator: TraceCorrelator, attempt: ActiveSpan, clock: list[int]
+) -> None:
+    tool = sent("a", "9", name="mcp.tools.call")
+    call = sent("b", "8", name="handle_responses", output_tokens=7)
+    assert joins(correlator, (sender(attempt, "codex_exec"), [tool, call])) == []
+    clock[0] += 31 * SECOND
+    found = {span.span_id[0]: span for span in correlator.waited()}
+    assert {span.trace_id for span in found.values()} == {attempt.trace_id}
+    assert found["a"].parent_id == attempt.span_id
+    assert (found["b"].parent_id, found["b"].within) == ("8" * 16, attempt.span_id)
+
+
+def test_links_to_noise_are_remembered_in_bounded_memory() -> None:
+    noise = NoiseFilter()
+    spans = [replace(sent("a"), span_id=f"{number:016x}") for number in range(11_000)]
+    for number in range(6):
+        resource = sender((THEIRS, f"{number:016x}"), "codex_exec")
+        assert noise.kept(resource, spans[:5_500]) == noise.kept(resource, spans[5_500:]) == []
+    assert noise.remembered == 5 * 10_000
 
 
 @pytest.mark.parametrize("service", ["opencode", "Codex Desktop"])
