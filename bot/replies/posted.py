@@ -10,9 +10,6 @@ from storage.coordination.unfinished_replies import UnfinishedReply
 
 SECOND_NS = 1_000_000_000
 
-KEPT_BLOCKS = frozenset(("markdown", "rich_text", "section", "plan", "task_card"))
-"""The blocks of a running reply that say what the agent said and did."""
-
 INTERRUPTED = "Interrupted"
 """The title of the plan of a reply whose process is gone."""
 
@@ -89,16 +86,8 @@ def is_running(block: Mapping[str, Any], id: str) -> bool:
     return block.get("block_id") == id or any(task.get("task_id") == id for task in tasks)
 
 
-def kept_blocks(blocks: Sequence[Mapping[str, Any]], id: str) -> list[Message]:
-    """Return what the agent had said and done, without the signs that it is at work."""
-    kept = (_interrupted(block, id) for block in blocks if block.get("type") in KEPT_BLOCKS)
-    return [block for block in kept if block.get("tasks", True)]
-
-
-def _interrupted(block: Mapping[str, Any], id: str) -> Message:
-    """Return a block; if it is the plan of a stream, only with the tools that were used."""
-    if block.get("type") != "plan":
-        return dict(block)
+def interrupted(block: Mapping[str, Any], id: str) -> Message:
+    """Return the plan of a stream with the tools that were used: without the one named *id*."""
     tasks = [
         {**task, "status": "error" if task.get("status") == "in_progress" else task.get("status")}
         for task in block.get("tasks") or ()

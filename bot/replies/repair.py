@@ -15,16 +15,19 @@ from slack_sdk.errors import SlackApiError
 
 from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.live_messages import PROCESSING
-from bot.replies.messages import RESTARTED, Message, reply_messages, running_id
+from bot.replies.messages import RESTARTED, RUNNING_LIMIT, Message, reply_messages, running_id
 from bot.replies.posted import (
     final_parts,
+    interrupted,
     is_of,
     is_running,
-    kept_blocks,
     messages_since,
     outcome,
 )
+from bot.replies.text.split import ending
 from bot.replies.unfinished import UnfinishedReplies
+from bot.slack.conversation.names import Ids
+from bot.slack.conversation.own_words import own_words
 from bot.slack.errors import (
     PASSING,
     SLACK_ERRORS,
@@ -36,7 +39,7 @@ from bot.slack.errors import (
 )
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import DONE, ENDS, FAILED, READ, WAITING
-from reports.render.block_kit import escape
+from reports.render.block_kit import escape, json_length
 from storage import Observability
 from storage.coordination.leases import leased, release_lease_of_dead
 from storage.coordination.process_identity import this_process
@@ -175,12 +178,8 @@ class ReplyRepair:
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
         final, unwanted = final_parts(thread, reply, bot_id=self._bot_id)
         stale = self._running(thread, reply) - set(final.values())
-        for number, message in enumerate(self._ending(reply, thread), 1):
-            if str(number) in final:
-                continue
-            # In the place of the running reply, so that it keeps its link.
-            old = stale.pop() if number == 1 and stale else None
-            final[str(number)] = self._put(reply, message, old)
+        if reply.ending != ():
+            self._post_missing(reply, final, stale)
         for ts in (*stale, *unwanted):
             self._delete(reply, ts)
         if reply.agent != TURN:
@@ -194,6 +193,22 @@ class ReplyRepair:
             self._unfinished.watch(replace(reply, agent=TURN))
         else:
             self._mark(reply, outcome(reply, thread))
+
+    def _post_missing(self, reply: UnfinishedReply, final: dict[str, str], stale: set[str]) -> None:
+        """Add the parts of the end that are not in *final* yet.
+
+        The first one takes the place of a *stale* message, so that it keeps its link.
+        """
+        old = None
+        if stale and "1" not in final:
+            old = reply.ts if reply.ts in stale else min(stale)
+            stale.remove(old)
+        # Before it is read: Slack does not promise to show the words of an open stream.
+        in_place = old is not None and self._end_stream(reply, old)
+        for number, message in enumerate(self._ending(reply, old), 1):
+            if str(number) not in final:
+                place = old if number == 1 else None
+                final[str(number)] = self._put(reply, message, place, in_place=in_place)
 
     def _record(self, reply: UnfinishedReply, posted: Sequence[str]) -> None:
         """Record which messages the reply has become: if one is deleted, its text is erased."""
@@ -261,10 +276,11 @@ class ReplyRepair:
         }
         return found | ({reply.ts} & here if reply.ts else set())
 
-    def _ending(
-        self, reply: UnfinishedReply, thread: Sequence[Mapping[str, Any]]
-    ) -> Sequence[Message]:
-        """Return the messages that end the reply: a note, if nobody knows how it ended."""
+    def _ending(self, reply: UnfinishedReply, running: str | None) -> Sequence[Message]:
+        """Return the messages that end the reply: a note, if nobody knows how it ended.
+
+        It stands below what the message *running* shows by now.
+        """
         if reply.ending is not None:
             return reply.ending
         payload = {
@@ -275,25 +291,34 @@ class ReplyRepair:
         below = []
         if reply.agent != TURN:  # Of a turn that is given up nobody knows whom it would have asked.
             below = [failure_buttons(Attempt(reply.trace_id, reply.message_ts, reply.agent), ())]
-        (message,) = reply_messages("", payload=payload, note=RESTARTED, below=below)
-        shown = next((each for each in thread if each["ts"] == reply.ts), {})
-        kept = kept_blocks(shown.get("blocks") or (), running_id(reply.trace_id, reply.agent))
-        return [{**message, "blocks": [*kept, *message["blocks"]]}]
+        thread = self._read(reply) if running is not None else None
+        shown = next((each for each in thread or () if each["ts"] == running), {})
+        blocks = shown.get("blocks") or ()
+        said = ending(own_words(blocks, Ids()), limit=RUNNING_LIMIT, measure=json_length)
+        first, *more = reply_messages(said, payload=payload, note=RESTARTED, below=below)
+        id = running_id(reply.trace_id, reply.agent)
+        plans = [interrupted(block, id) for block in blocks if block["type"] == "plan"]
+        used = [plan for plan in plans if plan["tasks"]]
+        return [{**first, "blocks": [*used, *first["blocks"]]}, *more]
 
-    def _put(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
+    def _put(
+        self, reply: UnfinishedReply, message: Message, old: str | None, *, in_place: bool
+    ) -> str:
         """Put a message in place of *old*, or else below; return its `ts`."""
         try:
-            if old is not None and self._end_stream(reply, old):
+            if old is not None and in_place:
                 known = {key: message[key] for key in ("text", "blocks", "metadata")}
                 self._client.chat_update(channel=reply.channel, ts=old, **known)
                 return old
         except SlackApiError as error:
             _raise_unless_refused(error)
-        try:
-            return self._post(reply, message, old)
-        except SlackApiError as error:
-            _raise_unless_refused(error)
-        return self._post(reply, _plain(message), old)
+        *better, plain = _forms(message, is_note=reply.ending is None)
+        for form in better:
+            try:
+                return self._post(reply, form, old)
+            except SlackApiError as error:
+                _raise_unless_refused(error)
+        return self._post(reply, plain, old)
 
     def _end_stream(self, reply: UnfinishedReply, ts: str) -> bool:
         """Return False for a message that is not an open stream: it may still change.
@@ -371,7 +396,12 @@ def _raise_unless_refused(error: SlackApiError) -> None:
     logger.info("Slack refuses the end of a reply in this form: %s", error_code(error))
 
 
-def _plain(message: Message) -> Message:
-    """Return a message whose words are in its text alone, which holds up to 40,000 characters."""
+def _forms(message: Message, *, is_note: bool) -> list[Message]:
+    """Return a message and what may be posted if Slack refuses it, the best form first."""
+    if is_note:  # It and its buttons matter more than the words above them.
+        below = [each for each in message["blocks"] if each["type"] not in ("markdown", "plan")]
+        return [message, {**message, "blocks": below}, {**message, "blocks": []}]
+    # The text alone holds up to 40,000 characters.
     said = [block["text"] for block in message["blocks"] if block["type"] == "markdown"]
-    return {**message, "text": "\n\n".join(map(escape, said)) or message["text"], "blocks": []}
+    text = "\n\n".join(map(escape, said)) or message["text"]
+    return [message, {**message, "text": text, "blocks": []}]

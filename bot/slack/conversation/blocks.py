@@ -70,40 +70,40 @@ def _value_text(value: Any, names: Names, depth: int) -> str:
 
 
 def _mrkdwn(block: Json, names: Names, depth: int) -> str:
-    return readable(_string(block, "text"), names)
+    return readable(string(block, "text"), names)
 
 
 def _plain(block: Json, names: Names, depth: int) -> str:
-    return _string(block, "text")
+    return string(block, "text")
 
 
 def _image(block: Json, names: Names, depth: int) -> str:
     title = _value_text(block.get("title"), names, depth + 1)
-    words = " – ".join(dict.fromkeys(filter(None, (title, _string(block, "alt_text")))))
+    words = " – ".join(dict.fromkeys(filter(None, (title, string(block, "alt_text")))))
     return f"[image: {words}]" if words else "[image]"
 
 
 def _context(block: Json, names: Names, depth: int) -> str:
-    parts = (block_text(each, names, depth + 1) for each in _list(block, "elements"))
+    parts = (block_text(each, names, depth + 1) for each in sequence(block, "elements"))
     return " ".join(filter(None, parts))
 
 
 def _button(block: Json, names: Names, depth: int) -> str:
     label = _value_text(block.get("text"), names, depth + 1)
-    return link(_string(block, "url"), f"[{label}]") if block.get("url") else f"[{label}]"
+    return link(string(block, "url"), f"[{label}]") if block.get("url") else f"[{label}]"
 
 
 def _table(block: Json, names: Names, depth: int) -> str:
     rows = (
         " | ".join(block_text(cell, names, depth + 1) for cell in row)
-        for row in _list(block, "rows")
+        for row in sequence(block, "rows")
         if isinstance(row, list)
     )
     return "\n".join(filter(None, (_value_text(block.get("caption"), names, depth), *rows)))
 
 
 def _number(block: Json, names: Names, depth: int) -> str:
-    return _string(block, "text") or str(block.get("value", ""))
+    return string(block, "text") or str(block.get("value", ""))
 
 
 def _choices(block: Json, names: Names, depth: int) -> str:
@@ -115,7 +115,7 @@ def _choices(block: Json, names: Names, depth: int) -> str:
 def _chart(block: Json, names: Names, depth: int) -> str:
     """Write a chart as a line for each of its series, or of its segments."""
     chart = _object(block, "chart")
-    axes = (_string(_object(chart, "axis_config"), key) for key in ("x_label", "y_label"))
+    axes = (string(_object(chart, "axis_config"), key) for key in ("x_label", "y_label"))
     lines = [_value_text(block.get("title"), names, depth + 1), " / ".join(filter(None, axes))]
     for series in objects(chart, "series"):
         points = (f"{each.get('label')} {each.get('value')}" for each in objects(series, "data"))
@@ -141,30 +141,40 @@ def _rich_part(part: Json, names: Names, numbers: dict[int, int]) -> str:
 def _rich_content(part: Json, names: Names, numbers: dict[int, int]) -> str:
     kind, elements = part.get("type"), objects(part, "elements")
     if kind == "rich_text_list":
-        return "\n".join(_rich_items(part, elements, names, numbers))
+        lines = list_lines(part, lambda words: _line(words, names), numbers, bullet="•")
+        return "\n".join(lines)
     numbers.clear()
     is_code = kind == "rich_text_preformatted"
-    text = "".join(_inline(each, names, styled=not is_code) for each in elements).strip("\n")
-    return f"```{_string(part, 'language')}\n{text}\n```" if is_code else text
+    text = _line(elements, names, styled=not is_code).strip("\n")
+    return f"```{string(part, 'language')}\n{text}\n```" if is_code else text
 
 
-def _rich_items(
-    part: Json, items: Sequence[Json], names: Names, numbers: dict[int, int]
+def _line(elements: Iterable[Json], names: Names, *, styled: bool = True) -> str:
+    return "".join(inline_text(each, names, styled=styled) for each in elements)
+
+
+def list_lines(
+    part: Json, write: Callable[[list[Json]], str], numbers: dict[int, int], *, bullet: str
 ) -> Iterator[str]:
-    """Yield the items of a list. A list goes on after one that is indented further."""
-    indent = min(_count(part, "indent"), DEEPEST)
-    for deeper in [each for each in numbers if each > indent]:
-        del numbers[deeper]
-    if part.get("offset") is not None:
-        numbers[indent] = _count(part, "offset")
-    for item in items:
-        text = "".join(_inline(each, names) for each in objects(item, "elements"))
-        numbers[indent] = numbers.get(indent, 0) + 1
-        mark = f"{numbers[indent]}." if part.get("style") == "ordered" else "•"
-        yield f"{'    ' * indent}{mark} {text}"
+    """Yield the items of a list, whose words *write* returns.
+
+    A list goes on after one that is indented further: *numbers* has the last of each indent.
+    """
+    indent, is_ordered = min(count(part, "indent"), DEEPEST), part.get("style") == "ordered"
+    for ended in [each for each in numbers if each > indent or (each == indent and not is_ordered)]:
+        del numbers[ended]
+    if is_ordered and part.get("offset") is not None:
+        numbers[indent] = count(part, "offset")
+    for item in objects(part, "elements"):
+        mark = bullet
+        if is_ordered:
+            numbers[indent] = numbers.get(indent, 0) + 1
+            mark = f"{numbers[indent]}."
+        yield f"{'    ' * indent}{mark} {write(objects(item, 'elements'))}"
 
 
-def _inline(element: Json, names: Names, *, styled: bool = True) -> str:
+def inline_text(element: Json, names: Names, *, styled: bool = True) -> str:
+    """Return the text of an element within a line; with *styled* code is marked."""
     write = INLINE.get(str(element.get("type")))
     text = write(element, names) if write else _other_inline(element, names)
     style = element.get("style")
@@ -176,23 +186,23 @@ def _other_inline(element: Json, names: Names) -> str:
     """Write a canvas, a list's item or another thing that stands in a sentence, on one line."""
     known = {key: value for key, value in element.items() if key != "url"}
     label = " ".join(_any_text(known, names, 1).split())
-    return link(_string(element, "url"), label) or f"[{str(element.get('type')).replace('_', ' ')}]"
+    return link(string(element, "url"), label) or f"[{str(element.get('type')).replace('_', ' ')}]"
 
 
 def _date(element: Json) -> str:
-    return _string(element, "fallback") or str(element.get("timestamp", ""))
+    return string(element, "fallback") or str(element.get("timestamp", ""))
 
 
 INLINE: Mapping[str, Callable[[Json, Names], str]] = {
-    "text": lambda element, names: _string(element, "text"),
-    "link": lambda element, names: link(_string(element, "url"), _string(element, "text")),
-    "emoji": lambda element, names: f":{_string(element, 'name')}:",
-    "user": lambda element, names: f"@{names.user(_string(element, 'user_id'))}",
-    "channel": lambda element, names: f"#{names.channel(_string(element, 'channel_id'))}",
-    "usergroup": lambda element, names: f"@{names.group(_string(element, 'usergroup_id'))}",
-    "broadcast": lambda element, names: f"@{_string(element, 'range')}",
+    "text": lambda element, names: string(element, "text"),
+    "link": lambda element, names: link(string(element, "url"), string(element, "text")),
+    "emoji": lambda element, names: f":{string(element, 'name')}:",
+    "user": lambda element, names: f"@{names.user(string(element, 'user_id'))}",
+    "channel": lambda element, names: f"#{names.channel(string(element, 'channel_id'))}",
+    "usergroup": lambda element, names: f"@{names.group(string(element, 'usergroup_id'))}",
+    "broadcast": lambda element, names: f"@{string(element, 'range')}",
     "date": lambda element, names: _date(element),
-    "color": lambda element, names: _string(element, "value"),
+    "color": lambda element, names: string(element, "value"),
 }
 
 WRITERS: Mapping[str, Callable[[Json, Names, int], str]] = {
@@ -213,12 +223,14 @@ WRITERS: Mapping[str, Callable[[Json, Names, int], str]] = {
 }
 
 
-def _string(block: Json, key: str) -> str:
+def string(block: Json, key: str) -> str:
+    """Return the string *key*, or an empty one if there is none."""
     value = block.get(key)
     return value if isinstance(value, str) else ""
 
 
-def _count(block: Json, key: str) -> int:
+def count(block: Json, key: str) -> int:
+    """Return the number *key*, or 0 if there is none."""
     value = block.get(key)
     return max(value, 0) if isinstance(value, int) else 0
 
@@ -228,11 +240,12 @@ def _object(block: Json, key: str) -> Json:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(block: Json, key: str) -> Sequence[Any]:
+def sequence(block: Json, key: str) -> Sequence[Any]:
+    """Return the list *key*, or an empty one if there is none."""
     value = block.get(key)
     return value if isinstance(value, list) else []
 
 
 def objects(block: Json, key: str) -> list[Json]:
     """Return the objects in the list *key*, whatever else an app put there."""
-    return [each for each in _list(block, key) if isinstance(each, Mapping)]
+    return [each for each in sequence(block, key) if isinstance(each, Mapping)]

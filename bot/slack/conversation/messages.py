@@ -18,13 +18,11 @@ from bot.slack.conversation.message_attachments import (
 )
 from bot.slack.conversation.mrkdwn import link, readable
 from bot.slack.conversation.names import Ids, Names
+from bot.slack.conversation.own_words import own_words
 from bot.slack.threads import reply_payload
 from bot.slack.types import is_pasted
 
 Message = Mapping[str, Any]
-
-OUR_NOTES = frozenset(("actions", "context", "context_actions", "plan", "task_card"))
-"""Blocks of our replies that are not the agent's words: buttons, the bot's notes, used tools."""
 
 STAND_IN = re.compile(
     r"\AThis content can't be displayed\.\Z|\AThis message contains interactive elements\.\Z"
@@ -150,8 +148,6 @@ def files_of(message: Message) -> Iterator[Message]:
 def _our_words(message: Message, names: Names) -> str:
     """Return an agent's words whole: `text` holds only the beginning of a long reply."""
     blocks = objects(message, "blocks")
-    if not blocks:
-        said = readable(str(message.get("text") or ""), names)
-    else:
-        said = blocks_text((each for each in blocks if each.get("type") not in OUR_NOTES), names)
+    text = str(message.get("text") or "")
+    said = own_words(blocks, names) if blocks else readable(text, names)
     return UNSEEN.sub("", said)

@@ -105,7 +105,7 @@ def test_a_reply_of_a_killed_process_says_so_and_keeps_what_was_said(
     (reply,) = ended(sandbox, general, question, "octagonal_sign")
     assert not is_at_work(reply)
     assert "I was restarted" in reply.text
-    assert [block["type"] for block in reply.blocks] == ["markdown", "section", "actions"]
+    assert [block["type"] for block in reply.blocks] == ["markdown", "context", "actions"]
     assert set(sandbox.reactions(general, question.ts)) == {"octagonal_sign"}
 
 
@@ -224,3 +224,65 @@ def test_a_reply_that_a_process_was_ending_when_it_was_killed_is_ended_by_the_ne
     tick(bot)
     (note,) = ended(sandbox, board, question, "octagonal_sign")
     assert "ask again" in note.text
+
+
+FORMATTED = """\
+# Findings
+
+The pool is **too small** for `checkout`.
+
+| pod | state |
+| --- | --- |
+| a | ok |
+
+---
+
+- **Step 1**: look at `checkout-7f9c`.
+- **Step 2**: restart it.
+"""
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_a_reply_of_a_killed_process_keeps_the_form_of_what_was_said(
+    is_streamed: bool,
+    doomed: Doomed,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    if not is_streamed:
+        sandbox.faults.error("chat.startStream", "not_allowed", times=100)
+    with doomed(SLEEPER.replace('"The first half"', repr(FORMATTED + "\nNext"))):
+        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+        sandbox.wait_for_reply(general, question.ts, containing="Step 2", timeout=60)
+        eventually(lambda: any(row.ts for row in left_replies(observability)))
+    calls = len(sandbox.calls())
+    tick(start_bot())
+    (reply,) = ended(sandbox, general, question, "octagonal_sign")
+    assert reply.blocks[0]["text"].removesuffix("\n\nNext") == FORMATTED.strip()
+    assert [block["type"] for block in reply.blocks] == ["markdown", "context", "actions"]
+    assert "I was restarted" in reply.text
+    # Slack does not promise to show the words of a stream that is open.
+    made = [call.method for call in sandbox.calls()[calls:]]
+    assert "conversations.replies" in made[made.index("chat.stopStream") :]
+
+
+def test_a_note_about_a_killed_process_goes_without_words_that_slack_refuses(
+    doomed: Doomed,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    with doomed():
+        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+        sandbox.wait_for_reply(general, question.ts, containing="The first half", timeout=60)
+        eventually(lambda: any(row.ts for row in left_replies(observability)))
+    sandbox.faults.refuse_blocks("markdown")
+    tick(start_bot())
+    (reply,) = ended(sandbox, general, question, "octagonal_sign")
+    assert [block["type"] for block in reply.blocks] == ["context", "actions"]
+    assert "I was restarted" in str(reply.blocks)
