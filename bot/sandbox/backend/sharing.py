@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from bot.sandbox.state.translation import translated
 from bot.sandbox.state.values import Json, Message
 from bot.sandbox.state.workspace import URL, Workspace
 
@@ -33,7 +34,7 @@ def shared(workspace: Workspace, message: Message) -> Json:
         "original_url": link,
         "fallback": f"[{said}] {name}: {message.text}",
         "text": message.text,
-        "message_blocks": [{**inner, "message": {"blocks": message.blocks}}],
+        "message_blocks": [{**inner, "message": {"blocks": translated(message.blocks)}}],
         "files": message.files_json,
         "mrkdwn_in": ["text"],
         "footer": "Direct message" if channel.kind == "im" else f"Posted in #{channel.name}",

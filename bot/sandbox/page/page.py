@@ -147,6 +147,7 @@ class Page:
         shape = self._workspace.shown(message)
         streaming = (message.channel, message.ts) in self._slack.streams
         return shape | {
+            "blocks": message.blocks,
             "permalink": self._workspace.permalink(message),
             "streaming": streaming,
             "previews": previews,

@@ -223,6 +223,7 @@ class Message:
     user: str | None
     team: str
     blocks: list[Json] = field(default_factory=list)
+    """As they were sent: see `workspace.shown`."""
     attachments: list[Json] = field(default_factory=list)
     thread_ts: str | None = None
     """The parent's `ts` in a reply; None outside a thread and in the parent itself."""

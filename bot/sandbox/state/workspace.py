@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from bot.sandbox.state.clock import Clock
 from bot.sandbox.state.errors import Refusal, SandboxError
+from bot.sandbox.state.translation import translated
 from bot.sandbox.state.values import Channel, ChannelKind, File, Json, Message, User
 
 TEAM = "T0SANDBOX1"
@@ -169,8 +170,13 @@ class Workspace:
         return [each for each in self.messages[channel] if each.thread_ts == ts]
 
     def shown(self, message: Message, *, metadata: bool = False) -> Json:
-        """Return the message as the API shows it: a parent with the count of its replies."""
+        """Return the message as the API shows it: a parent with the count of its replies.
+
+        What was sent as Markdown is shown as the blocks that Slack makes of it.
+        """
         shape = message.as_slack(metadata=metadata)
+        if message.blocks:
+            shape["blocks"] = translated(shape["blocks"])
         if message.thread_ts is not None:
             parent = self.parent(message)
             return shape | ({"parent_user_id": parent.user} if parent and parent.user else {})

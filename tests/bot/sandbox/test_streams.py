@@ -63,7 +63,8 @@ def test_a_streams_timeline_stays_in_the_message_and_blocks_come_below_it(
     assert (card["type"], card["status"]) == ("task_card", "complete")
     assert card["details"]["elements"][0]["elements"][0]["text"] == "the log"
     assert card["output"]["elements"][0]["elements"][0]["text"] == "all is well"
-    assert (text["text"], divider["type"]) == ("Done.", "divider")
+    assert text["elements"][0]["elements"][0]["text"] == "Done."
+    assert divider["type"] == "divider"
     message = sandbox.messages(stream["channel"])[-1]
     assert (message.text, message.metadata) == (
         "Done.",
