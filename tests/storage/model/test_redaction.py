@@ -26,6 +26,7 @@ from storage.model.redaction import (
     redact_values,
     redacted_end,
     suspicious,
+    tables,
 )
 from storage.model.redaction.kinds import KINDS
 from storage.model.span import Span
@@ -542,3 +543,26 @@ def test_a_structure_hides_what_its_json_would_hide(value: dict[str, Any]) -> No
     # One that is repeated is known by its name elsewhere in the same text only.
     if text.count(CHOSEN) == 1 and CHOSEN not in redact(text):
         assert CHOSEN not in json.dumps(redact_value(value))
+
+
+@pytest.mark.parametrize("line", ["pw,pw,pw\n", "password,user,pin\na1b2c3d,b,c4d5e\n"])
+def test_each_cell_below_headings_of_passwords_is_read_once(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A heading is a row of those above it: to read its rows again for each took seconds."""
+    read: list[str] = []
+
+    def counted(value: str) -> bool:
+        read.append(value)
+        return False
+
+    monkeypatch.setattr(tables, "looks_chosen", counted)
+    text = line * 500
+    assert list(tables.tables(text)) == []
+    assert len(read) <= len(re.split("[,\n]", text))
+
+
+def test_a_heading_among_rows_adds_its_columns_to_those_above_it() -> None:
+    text = "user,password,x\nann,a1b2c3d,y\nuser,y,password\nbob,b2c3d4e,c3d4e5f\n"
+    shown = redact(text)
+    assert [each in shown for each in ("a1b2c3d", "b2c3d4e", "c3d4e5f")] == [False] * 3
