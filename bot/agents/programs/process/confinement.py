@@ -5,7 +5,6 @@ a whole, so they must not contain anything private of the bot's. Folders of the 
 then allowed without it.
 """
 
-import contextlib
 import os
 import pwd
 import sys
@@ -19,6 +18,7 @@ from bot.agents.programs.process import landlock, seccomp
 from bot.agents.programs.process.bot_files import BotFiles
 from bot.agents.programs.process.paths import (
     all_names,
+    closed_to_others,
     followed,
     hard_link,
     inside,
@@ -175,12 +175,12 @@ class Confinement:
         writable = {place for each, place in places if each.writable}
         whole = {place for each, place in places if each.key or each.ours}
         for folder in {place for _, place in places} - whole:
-            whole.update(without(folder, tuple(names)))
+            whole.update(without(folder, set(names)))
         system = {real(Path(path)) for path in SYSTEM}
         avoided = set(names)
         if self.user is None:
             for folder in (Path("/etc"), *_installations(names, system)):
-                avoided.update(_closed_to_others(folder))
+                avoided.update(closed_to_others(folder, opened={str(path) for path in whole}))
         for folder in system - whole:
             whole.update(without(folder, avoided))
         for path in whole:
@@ -264,13 +264,3 @@ def _installations(names: Iterable[Path], system: Iterable[Path]) -> set[Path]:
         for name in names
         if name != folder and inside(name, folder)
     }
-
-
-def _closed_to_others(folder: Path) -> Iterator[Path]:
-    """Yield what not everybody may read. If the bot may, it is likely to be its own secret."""
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
-            if not entry.stat(follow_symlinks=False).st_mode & 0o004:
-                yield Path(entry.path)
-            elif entry.is_dir(follow_symlinks=False):
-                yield from _closed_to_others(Path(entry.path))

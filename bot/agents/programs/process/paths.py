@@ -3,7 +3,7 @@
 import contextlib
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,18 +130,51 @@ def _identity(path: Path, *, least_links: int = 1) -> tuple[int, int] | None:
     return None
 
 
-def without(folder: Path, avoided: Collection[Path]) -> Iterator[Path]:
+def without(folder: Path, avoided: Set[Path]) -> Iterator[Path]:
     """Yield real paths that together are `folder` without the `avoided` files and folders.
 
     Landlock cannot take a path out of an allowed folder. Its neighbours are allowed one by one.
+    Each is looked up in a set: an agent can make thousands of files to avoid, however deep.
     """
-    if any(inside(folder, each) for each in avoided):
+    if not avoided.isdisjoint(folder.parents):
         return
-    within = [each for each in avoided if inside(each, folder)]
-    if not within:
-        yield folder
-        return
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
-            if not entry.is_symlink():
-                yield from without(Path(entry.path), within)
+    above = set[Path]()
+    for each in avoided:
+        for parent in each.parents:
+            if parent in above:
+                break
+            above.add(parent)
+    left = [folder]
+    while left:
+        place = left.pop()
+        if place in avoided:
+            continue
+        if place not in above:
+            yield place
+            continue
+        with contextlib.suppress(OSError), os.scandir(place) as entries:
+            left += [Path(entry.path) for entry in entries if not entry.is_symlink()]
+
+
+def closed_to_others(folder: Path, *, opened: Collection[str]) -> Iterator[Path]:
+    """Yield what not everybody may read. If the bot may, it is likely to be its own secret.
+
+    What is in the `opened` folders can be read anyway. A folder that cannot be looked at, such as
+    one that is too deep for a path, is closed as well.
+    """
+    left = [str(folder)]
+    while left:
+        place = left.pop()
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    # A file that was just deleted hides none of the others.
+                    with contextlib.suppress(FileNotFoundError):
+                        if entry.path in opened:
+                            continue
+                        if not entry.stat(follow_symlinks=False).st_mode & 0o004:
+                            yield Path(entry.path)
+                        elif entry.is_dir(follow_symlinks=False):
+                            left.append(entry.path)
+        except OSError:
+            yield Path(place)
