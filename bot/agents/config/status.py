@@ -1,6 +1,5 @@
 """The status of each agent: whether its program is installed, its version, and its last error."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -151,8 +150,8 @@ def problem_of(provider: Provider) -> str | None:
         return None
     if provider.path() is None:
         return f"{provider.command[0]} cannot be found: install it, or set command to its path"
-    if (folder := provider.workplaces.given) is not None and not os.path.isdir(folder):
-        return f"{folder} is not a folder: set working_directory"
+    if (folder := provider.workplaces.closed) is not None:
+        return f"{folder} is not a folder that the bot can enter: set working_directory"
     return None
 
 

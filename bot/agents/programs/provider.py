@@ -228,10 +228,10 @@ class CommandProvider:
         return list(dict.fromkeys(template.format(file=path, folder=path.parent) for path in files))
 
     def _not_started(self, error: OSError) -> AgentError:
-        if (folder := self.workplaces.given) is not None and not os.path.isdir(folder):
+        if (folder := self.workplaces.closed) is not None:
             return AgentNotFound(
-                f"{self.agent} cannot work in {folder}, which is not a folder: set "
-                "working_directory in the agents file."
+                f"{self.agent} cannot work in {folder}, which is not a folder that the bot can "
+                "enter: set working_directory in the agents file."
             )
         if isinstance(error, FileNotFoundError) and os.path.isabs(path := self.path() or ""):
             return AgentNotFound(f"{self.agent} cannot start: {path} {NOTHING_RUNS_IT}.")

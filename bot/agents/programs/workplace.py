@@ -101,6 +101,13 @@ class Workplaces:
         home = self.confinement.variables().get("HOME")
         return Path(home) if home and not self.working_directory else self.working_directory
 
+    @property
+    def closed(self) -> Path | None:
+        """The folder in which the program should work, if it is none that the bot can enter."""
+        # With a dot, because a folder that one may not enter can be seen from outside.
+        folder = self.given
+        return folder if folder is not None and not os.path.isdir(f"{folder}/.") else None
+
     def _folder(self, temporary: Path) -> Path:
         if (folder := self.given) is not None:
             return folder

@@ -32,13 +32,17 @@ def agents_file(tmp_path: Path) -> Path:
     return tmp_path / "agents.toml"
 
 
-def test_a_working_directory_in_a_closed_folder_is_named(home: Path, agents_file: Path) -> None:
-    folder = home / "shop"
+@pytest.mark.parametrize("name", [".", "shop"])
+def test_a_working_directory_that_is_closed_is_named(
+    home: Path, agents_file: Path, name: str
+) -> None:
+    folder = home / name
     agents_file.write_text(f'[agents.c]\ncommand = ["cat"]\nworking_directory = "{folder}"\n')
     roster = load_roster(agents_file)
     assert unusable_agents(roster) == {"c": True}
     ((status,),) = (each.providers for each in agent_statuses(roster, None))
-    assert status.problem == f"{folder} is not a folder: set working_directory"
+    problem = f"{folder} is not a folder that the bot can enter: set working_directory"
+    assert status.problem == problem
     with pytest.raises(AgentNotFound, match=f"cannot work in {folder}, which is not a folder"):
         roster.agent("c").providers[0].answer(Request(prompt="x"))
 
