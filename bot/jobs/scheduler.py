@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -32,7 +32,7 @@ from storage.upkeep.erasure import apply_pending, empty_log
 from storage.upkeep.folding import fold
 from storage.upkeep.issue_counts import count_issues
 from storage.upkeep.journal import JournalEntry, add_entry, last_entry
-from storage.upkeep.retention import apply_retention
+from storage.upkeep.retention import apply_retention, remove_files_here
 from storage.writer.abandoned import mark_abandoned
 
 SECOND_NS = 1_000_000_000
@@ -113,6 +113,7 @@ class Scheduler:
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler = BackgroundScheduler(timezone=UTC, jobstores={"default": Jobs()})
         self._closing = threading.Event()
+        self._files_removed: date | None = None
 
     def start(self) -> None:
         # After a suspended machine wakes up, one tick makes up for all that were missed, and it
@@ -166,6 +167,7 @@ class Scheduler:
         self._attempt("The recovery", lambda: self._recover(now))
         today = datetime.fromtimestamp(now / 1_000_000_000, UTC).date()
         self._attempt("Retention", lambda: self._daily(f"retention:{today}", self._retain, now))
+        self._attempt("Removing files", lambda: self._remove_files_here(today, now))
         self._attempt(
             "The daily checkpoint", lambda: self._daily(f"truncate:{today}", self._truncate, now)
         )
@@ -242,8 +244,15 @@ class Scheduler:
             removed = apply_retention(self._database, self._retention, now=now)
         if removed.traces:
             logger.info("Retention removed %d traces.", removed.traces)
+
+    def _remove_files_here(self, today: date, now: int) -> None:
+        """Do once a day in each process what retention of another machine cannot do here."""
+        if self._files_removed == today:
+            return
+        remove_files_here(self._database, self._retention, now=now)
         if (age := self._retention.older_than_ns) is not None:
             self._delete_old_files((now - age) / SECOND_NS)
+        self._files_removed = today
 
     def _truncate(self, now: int) -> None:
         self._checkpoint("truncate", now)

@@ -102,6 +102,13 @@ def without_files(database: Database, reaches: Mapping[str, Reach]) -> frozenset
     return frozenset(reaches.keys() - kept)
 
 
+def turns_with_files(database: Path) -> set[str]:
+    """Return the ids of the traces that have a folder with files on this machine."""
+    folder = database.parent / "files"
+    turns = folder.iterdir() if folder.is_dir() else ()
+    return {turn.name.partition("-")[0] for turn in turns}
+
+
 def remove_files(database: Path, trace_ids: Collection[str]) -> int:
     """Delete the folders with the files of these turns, and return how many files there were."""
     folder, removed = database.parent / "files", 0

@@ -33,13 +33,13 @@ from storage.database.partitions import LONG, add_partitions, drop_partitions, i
 from storage.database.stopping import raise_if_stopped
 from storage.database.transactions import transaction
 from storage.model.retention import Retention
-from storage.store.erasing import remove_files
+from storage.store.erasing import remove_files, turns_with_files
 from storage.store.search_index import purge
 from storage.store.spool_files import has_waiting, spool_folder
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import JournalEntry, add_entry
 
-SPANS_A_TRANSACTION = 2_000
+SPANS_A_TRANSACTION, IDS_A_QUERY = 2_000, 500
 DAY_NS = 24 * 3_600 * 1_000_000_000
 REMOVED_TRACES_NS = 365 * DAY_NS
 """How long the id of a removed trace is kept."""
@@ -110,8 +110,7 @@ def apply_retention(
     # What is kept for years is divided less finely: a query of all spans locks each part.
     with if_possible():
         add_partitions(database, now=now, days=LONG if retention.older_than_ns is None else 1)
-    if retention.older_than_ns is not None:
-        _remove_copies(database.path, before=now - retention.older_than_ns)
+    remove_files_here(database, retention, now=now)
     if total.traces:  # Else it is 0: a server's estimate changes by itself.
         total = replace(total, size=max(size - database.used_bytes(), 0))
     _shrink(database)
@@ -284,11 +283,22 @@ def old_copies(database: Path) -> list[Path]:
     return [path for kind in kinds for path in database.parent.glob(f"{database.name}{kind}")]
 
 
-def _remove_copies(database: Path, *, before: int) -> None:
-    """Delete what was set aside so long ago that all in it is beyond the age limit."""
-    for path in old_copies(database):
+def remove_files_here(database: Database, retention: Retention, *, now: int) -> None:
+    """Delete the files of removed turns, and what was set aside before the age limit.
+
+    They are not in the database: each machine that uses a server has those of its own turns.
+    """
+    turns = sorted(turns_with_files(database.path))
+    for start in range(0, len(turns), IDS_A_QUERY):
+        some = RemovedTraceRow.trace_id.in_(turns[start : start + IDS_A_QUERY])
+        query = RemovedTraceRow.select(RemovedTraceRow.trace_id).where(some)
+        removed = query.tuples().execute(database)
+        remove_files(database.path, {trace_id for (trace_id,) in removed})
+    if retention.older_than_ns is None:
+        return
+    for path in old_copies(database.path):
         with suppress(FileNotFoundError):  # Another process deletes them, too.
-            if path.stat().st_mtime_ns < before:
+            if path.stat().st_mtime_ns < now - retention.older_than_ns:
                 path.unlink()
 
 

@@ -30,7 +30,7 @@ from storage.store.batch import store
 from storage.store.spool_files import spool_folder
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.journal import last_entry
-from storage.upkeep.retention import Removal, apply_retention, planned
+from storage.upkeep.retention import Removal, apply_retention, planned, remove_files_here
 from storage.writer.delivery import adopt
 from storage.writer.spool import Spool
 from tests.support.factories import GENERAL, SECRET, TEAM
@@ -268,6 +268,24 @@ def test_how_far_a_writer_of_another_machine_got_is_known_for_a_year(
         ProcessRow.update(started_at=now - days * DAY).execute(any_database)
         apply_retention(any_database, MONTH, now=now)
         assert ProcessRow.select().exists(any_database) == known
+
+
+def test_files_of_turns_go_although_another_machine_removed_their_traces(
+    observability: Observability,
+) -> None:
+    record(observability, "old", "new")
+    database = observability.database
+    age(database, "old", days=40)
+    of = {trace.name: trace.trace_id for trace in recent_traces(database).traces}
+    limits = Retention(max_bytes=1), Retention()
+    apply_retention(database, MONTH, now=time.time_ns())
+    for limit in limits:
+        folders = {name: database.path.parent / "files" / f"{id}-x1" for name, id in of.items()}
+        for folder in folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "F1.txt").write_text("salaries")
+        remove_files_here(database, limit, now=time.time_ns())
+        assert [name for name, folder in folders.items() if folder.exists()] == ["new"]
 
 
 def aged(path: Path, *, day: int) -> Path:
