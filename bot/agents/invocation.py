@@ -94,7 +94,9 @@ def _attempt(
             replace(request, traceparent=span.traceparent, on_progress=tools.add),
         )
         try:
-            reply = _recording_failure(span, lambda: _continue(provider, session), attempt=True)
+            reply = _recording_failure(
+                span, lambda: _continue(provider, session), attempt=session.request
+            )
         finally:
             span.set(**_sizes(session.request), **session.attributes())
             tools.record(span)
@@ -122,18 +124,20 @@ def _answer(provider: Provider, request: Request) -> Reply:
 
 
 def _recording_failure(
-    span: ActiveSpan, ask: Callable[[], Reply], *, attempt: bool = False
+    span: ActiveSpan, ask: Callable[[], Reply], *, attempt: Request | None = None
 ) -> Reply:
     try:
         return ask()
     except AgentError as error:
         span.fail(error.error_type, error.message, status=status_of(error))
-        if attempt:
+        if attempt is not None:
             if error.partial is not None:
                 _record(span, with_estimated_cost(error.partial))
             span.set(**_without_none({"process.exit.code": error.exit_code}))
             stderr = redacted_end(error.stderr, STDERR_CHARACTERS)
-            span.set(**_without_none({"process.stderr": stderr or None}))
+            # It may repeat the question.
+            kept = stderr if attempt.captured(stderr) else None
+            span.set(**_without_none({"process.stderr": kept}))
         raise
 
 

@@ -79,9 +79,11 @@ def begin_move(source: Database, target: Database) -> Iterator[Beginning]:
         with locked(target.path.with_name(f"{target.path.name}.moving"), patience=0):
             _refuse_damage(source)
             entry = _refuse_others(source, target)
+            # As a backup, each is kept from the agents of the other, whose forget names it.
             if not target.on_server:
-                # No agent may read it, as it may not read a backup.
                 note_backup(source.path, target.path)
+            if not source.on_server:
+                note_backup(target.path, source.path)
             counts = [row_counts(database)["spans"] for database in (target, source)]
             yield Beginning(resumed=entry is not None, there=counts[0], spans=counts[1])
     except BlockingIOError:

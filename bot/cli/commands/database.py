@@ -17,6 +17,7 @@ from storage.recovery.integrity import check
 from storage.recovery.opening import is_repairable, prepare
 from storage.recovery.replacement import finish_recoveries
 from storage.store.search_index import add_all
+from storage.store.spool_files import spool_folder, waiting
 from storage.upkeep.checkpoint import checkpoint
 from storage.upkeep.folding import fold
 from storage.upkeep.litestream import litestream_folder
@@ -99,6 +100,12 @@ def run_backup(args: Namespace, database: Database) -> int:
     copied = backup(database, Path(args.file), force=args.force, progress=line.pages)
     line.clear()
     sys.stdout.write(f"{copied.path} is written and checked: {_contents(copied)}.\n")
+    files, size = waiting(spool_folder(database.path))
+    if size:
+        sys.stderr.write(
+            f"tracebot: What waits in {_counted(files, 'file')} of the spool "
+            f"({formatting.size(size)}) is not in the copy: the bot stores it once it can.\n"
+        )
     return DONE
 
 

@@ -64,6 +64,10 @@ def examine(database: str | None) -> Findings:
         yield Finding(mark=WRONG, what="settings", found="are invalid", advice=str(error))
         return
     yield Finding(mark=WELL, what="settings", found="are valid")
+    with suppress(FileNotFoundError):
+        if os.stat(".env").st_mode & 0o004:
+            found = ".env has tokens, and every user of this machine can read it"
+            yield Finding(mark=WARNING, what="settings", found=found, advice="chmod 600 .env")
     if database is not None:
         settings = settings.model_copy(update={"database_url": database})
     for look in (*SLACK_CHECKS, _agents, _file_system, _database):

@@ -128,6 +128,7 @@ def _next(outcome: Outcome) -> list[str]:
         *([_about_files(files, target.path)] if _has_files(files, target.path) else []),
         "Start the bot: tracebot serve. Then look: tracebot health.",
         f"Keep {source.label} until all is well. Nothing may record into it any more.",
+        "Then delete it: retention and tracebot forget do not reach it.",
     ]
 
 

@@ -13,10 +13,14 @@ from storage import Observability
 from storage.database.connect import connect, locate
 from storage.database.shared_file import SharedDatabase
 from storage.errors import BackupError
+from storage.model.batch import Batch
+from storage.model.span import Span
 from storage.queries.traces import recent_traces
 from storage.recovery.backup import backup, restore
 from storage.recovery.known_backups import backup_list, known_backups
 from storage.recovery.opening import open_database
+from storage.store.spool_files import spool_folder
+from storage.writer.spool import Spool
 from tests.support.recorded_names import until
 
 TRACEBOT = str(Path(sys.executable).with_name("tracebot"))
@@ -317,6 +321,11 @@ def test_the_commands_report_what_they_did(db_path: Path, tmp_path: Path) -> Non
     assert made.stdout.startswith(f"{tmp_path}/copy.db is written and checked: 1 trace, 1 span, ")
     again = tracebot("backup", str(tmp_path / "copy.db"))
     assert (again.returncode, again.stdout) == (1, "")
+    spool = Spool(spool_folder(db_path), "gone:1:2:1")
+    spool.append(Batch("gone:1:2:1", 1, spans=[Span("1" * 32, "2" * 16, "left", 1, ended_at=2)]))
+    spool.close()
+    lacking = tracebot("backup", "--force", str(tmp_path / "copy.db"))
+    assert (lacking.returncode, "1 file of the spool" in lacking.stderr) == (0, True)
     back = tracebot("restore", str(tmp_path / "copy.db"))
     assert back.returncode == 0
     assert "The old database is kept as " in back.stdout

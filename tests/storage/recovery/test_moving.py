@@ -31,6 +31,7 @@ from storage.errors import MoveError
 from storage.health import health
 from storage.model.erasure import Erasure
 from storage.recovery import table_pieces
+from storage.recovery.known_backups import known_backups
 from storage.recovery.move_check import differences, row_counts
 from storage.recovery.moved_tables import LEFT, RECORDS, TOGETHER
 from storage.recovery.moving import Moved, begin_move, move
@@ -167,6 +168,14 @@ def test_moving_again_writes_only_what_changed(source: Database, target: Databas
 
     assert (again.written, again.removed) == (6, 1)
     assert contents(target) == contents(source)
+
+
+def test_agents_are_kept_from_both_databases_and_forget_names_them(
+    source: Database, target: Database
+) -> None:
+    moved(source, target)
+    assert known_backups(source.path) == (target.path,)
+    assert known_backups(target.path) == (source.path,)
 
 
 def test_new_rows_on_the_server_get_ids_after_those_that_came(

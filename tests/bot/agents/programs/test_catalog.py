@@ -13,6 +13,7 @@ from bot.agents.errors import AgentCancelled, AgentCrashed, AgentError, AgentTim
 from bot.agents.invocation import invoke
 from bot.agents.programs.provider import CommandProvider
 from bot.agents.types import Agent, Mode, Progress, Reply, Request
+from bot.settings import Settings
 from storage import Observability
 from storage.model.span import Span
 from storage.queries.traces import recent_traces, trace_spans
@@ -160,16 +161,20 @@ def test_the_last_failure_is_the_agents(observability: Observability) -> None:
     assert question.attributes["fallbacks"] == 1
 
 
-def test_what_a_failed_attempt_cost_is_recorded(observability: Observability) -> None:
+@pytest.mark.parametrize(("capture", "kept"), [("none", None), ("preview", "oh")])
+def test_what_a_failed_attempt_cost_and_said_is_recorded(
+    observability: Observability, capture: str, kept: str | None
+) -> None:
+    captured = Settings(_env_file=None, capture=capture).captured
     partial = Reply(text="hal", provider="claude", input_tokens=9, cost=70, cost_source="reported")
     error = AgentCrashed("Broke.", exit_code=3, stderr="oh", partial=partial)
     agent = Agent(name="reviewer", providers=(failing("claude", error),))
     with pytest.raises(AgentCrashed):
-        invoke(agent, Request(prompt="x"), observability=observability)
+        invoke(agent, Request(prompt="x", captured=captured), observability=observability)
     _, attempt = spans(observability)
     assert (attempt.input_tokens, attempt.cost) == (9, 70)
     assert attempt.attributes["process.exit.code"] == 3
-    assert attempt.attributes["process.stderr"] == "oh"
+    assert attempt.attributes.get("process.stderr") == kept
 
 
 def test_a_cancelled_turn_asks_nobody_else(observability: Observability) -> None:

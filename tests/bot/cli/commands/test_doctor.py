@@ -225,6 +225,16 @@ def test_misspelt_names_are_found(
     assert said in hints()
 
 
+@pytest.mark.parametrize(("mode", "open_"), [(0o600, False), (0o640, False), (0o644, True)])
+def test_tokens_that_every_user_can_read_are_found(
+    mode: int, open_: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").touch(mode=0o600)
+    (tmp_path / ".env").chmod(mode)
+    assert ("every user of this machine can read it" in hints()) == open_
+
+
 def hints() -> str:
     return "".join(each.found for each in examine(None) if each.mark == WARNING)
 

@@ -365,7 +365,8 @@ def test_a_secret_at_the_cut_of_a_long_stderr_is_not_recorded_in_part(
     provider = CommandProvider(agent="leaky", command=(sys.executable, "-S", "-c", script))
     agent = Agent(name="leaky", providers=(provider,))
     with pytest.raises(AgentCrashed):
-        invoke(agent, Request(prompt="x"), observability=observability)
+        request = Request(prompt="x", captured=lambda text: text)
+        invoke(agent, request, observability=observability)
     observability.flush()
     (trace,) = recent_traces(observability.database).traces
     stored = str(trace_spans(observability.database, trace.trace_id))
