@@ -96,8 +96,8 @@ class SocketHub:
 
     async def _attend(self, connection: Connection) -> None:
         await connection.socket.send_text(json.dumps(_hello(len(self.connections) + 1)))
+        self.opened += 1  # First: the change wakes those who wait for both.
         self._change(lambda: self.connections.append(connection))
-        self.opened += 1
         try:
             with suppress(WebSocketDisconnect):
                 await connection.read()

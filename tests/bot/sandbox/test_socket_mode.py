@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from bot.sandbox import Channel, Manifest, Sandbox, SandboxError, User
+from bot.sandbox.delivery.sockets import Connection
 from tests.support.bolt_app import running
 
 BUTTON = {
@@ -53,6 +54,20 @@ def concurrently(work: Callable[[], object]) -> Iterator[None]:
 
 def respond(url: str) -> int:
     return httpx.post(url, json={"text": "hi"}, trust_env=False).status_code
+
+
+def test_a_connection_is_counted_before_it_wakes_who_waits_for_it(sandbox: Sandbox) -> None:
+    hub, counted = sandbox._slack.sockets, []
+
+    class Watched(list[Connection]):
+        def append(self, connection: Connection) -> None:
+            counted.append(hub.opened)
+            super().append(connection)
+
+    hub.connections = Watched()
+    with raw(sandbox):
+        sandbox.wait_for_app()
+    assert counted == [1]
 
 
 def test_a_mention_arrives_twice_under_two_event_ids(
