@@ -88,6 +88,9 @@ PASSED_ON: Mapping[str, str] = {**{name: name for name in INHERITED}, ATTRIBUTES
 Frameworks name their agent by convention, and only in the span of its run.
 """
 
+PASSED_ON_BY_LIBRARIES: Mapping[str, str] = {ATTRIBUTES["agent"]: "agent"}
+"""The same for the span of another library, see `measured_field`."""
+
 INTEGERS: frozenset[str] = frozenset({"input_tokens", "output_tokens", "cached_tokens", "cost"})
 
 
@@ -100,6 +103,9 @@ MEASURED: frozenset[str] = frozenset(
     }
 )
 """Fields that another process may set. Those that decide who can see a span are not among them."""
+
+MEASURED_BY_LIBRARIES = MEASURED | {"agent"}
+"""Fields that another library in this process may set, by conventional and older names."""
 
 RECEIVED: Mapping[str, str] = {
     **{name: field for name, field in FIELDS.items() if field in MEASURED and name != field},
@@ -155,6 +161,15 @@ def usage_name(name: str) -> str:
 def field_of(name: str) -> str | None:
     """Return the field of `Span` that an attribute of this name fills, None if there is none."""
     return FIELDS.get(name) or FIELDS.get(usage_name(name))
+
+
+def measured_field(name: str) -> str | None:
+    """Return the field that an attribute of this name fills on a span of another library.
+
+    Such a library knows neither our fields nor who may see the span: its `channel` may be anything.
+    """
+    field = field_of(name)
+    return field if field != name and field in MEASURED_BY_LIBRARIES else None
 
 
 def is_older(name: str) -> bool:

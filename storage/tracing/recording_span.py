@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import Any, TypeGuard, get_args
 
 from storage.model.clock import CLOCK, CLOCK_END, LONG_AGO_NS, SKEW_NS
-from storage.model.semconv import PASSED_ON
+from storage.model.semconv import PASSED_ON, PASSED_ON_BY_LIBRARIES
 from storage.model.span import Kind, Status
 from storage.model.trace_context import (
     Ids,
@@ -197,7 +197,8 @@ class RecordingSpan:
             return self.context
         given = self.attributes
         # Anew for each child, as most spans have none.
-        own = {field: given[name] for name, field in PASSED_ON.items() if name in given}
+        passed_on = PASSED_ON if self.scope is None else PASSED_ON_BY_LIBRARIES
+        own = {field: given[name] for name, field in passed_on.items() if name in given}
         return {**self.context, **own}
 
     def advance(self, *, accepted: bool) -> SpanState:

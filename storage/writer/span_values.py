@@ -28,6 +28,7 @@ from storage.model.semconv import (
     TOTAL,
     field_of,
     is_older,
+    measured_field,
     usage_name,
 )
 from storage.model.span import Span
@@ -73,10 +74,13 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
     The caller decides whether the span has ended, because it may end while this runs. Texts are as
     they were recorded: `storage.store.span_rows` makes them storable when it searches for secrets.
     """
-    merged = {**active.context, **active.attributes}
-    values = (*merged.values(), None)
-    shape = (*merged, *map(type, values))
-    plan = _plans.get(shape) or _remember(shape, merged)
+    if active.scope is None:
+        merged = {**active.context, **active.attributes}
+        values = (*merged.values(), None)
+        shape = (*merged, *map(type, values))
+        plan = _plans.get(shape) or _remember(shape, merged)
+    else:
+        merged, values, plan = _of_library(active.context, active.attributes)
     columns = plan.columns(values)
     if not plan.texts:
         columns = tuple(
@@ -104,6 +108,32 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
         process,
         active.entry,
     )
+    if active.scope is not None:
+        _keep_names(span, active)
+    _finish(span, merged, plan, ended=ended)
+    return span
+
+
+def _of_library(
+    inherited: Mapping[str, object], given: Mapping[str, object]
+) -> tuple[dict[str, object], tuple[Any, ...], _Plan]:
+    """Return the same of the span of another library, whose names may be ours by accident."""
+    merged = {**inherited, **given, **inherited}
+    values = (*merged.values(), None)
+    shape = (*inherited, None, *merged, *map(type, values))
+    return merged, values, _plans.get(shape) or _remember(shape, merged, inherited)
+
+
+def _keep_names(span: Span, active: RecordingSpan) -> None:
+    """Keep attributes of a library that have the names of inherited fields."""
+    inherited, given = active.context, active.attributes
+    if not inherited.keys().isdisjoint(given):
+        hidden = {name: value for name, value in given.items() if name in inherited}
+        span.attributes = {**hidden, **span.attributes}
+
+
+def _finish(span: Span, merged: Mapping[str, Any], plan: _Plan, *, ended: bool) -> None:
+    """Fill columns from several attributes at once."""
     if span.model in NAMELESS:  # It must not hide the model that was asked for.
         asked = merged.get(REQUEST_MODEL)
         span.model = asked if isinstance(asked, str) and asked not in NAMELESS else None
@@ -113,7 +143,6 @@ def to_span(active: RecordingSpan, *, process: str, ended: bool) -> Span:
         _complete(span, span.input_tokens, plan.parts)
     if plan.priced:
         _price(span, plan.parts, ended=ended)
-    return span
 
 
 def _error(
@@ -193,25 +222,35 @@ def _price(span: Span, parts: Mapping[str, Sequence[str]], *, ended: bool) -> No
         span.cost_source = "estimated"
 
 
-def _remember(shape: tuple[Any, ...], merged: Mapping[str, object]) -> _Plan:
+def _remember(
+    shape: tuple[Any, ...],
+    merged: Mapping[str, object],
+    inherited: Mapping[str, object] | None = None,
+) -> _Plan:
+    """Plan for spans of this shape. Of a library's, only what they inherited has names of ours."""
     if len(_plans) >= MAX_PLANS:
         _plans.clear()
-    plan = _plans[shape] = _plan(merged)
+    filled = {
+        name: field_of(name) if inherited is None or name in inherited else measured_field(name)
+        for name in merged
+    }
+    plan = _plans[shape] = _plan(merged, filled)
     return plan
 
 
-def _plan(merged: Mapping[str, object]) -> _Plan:
+def _plan(merged: Mapping[str, object], filled: Mapping[str, str | None]) -> _Plan:
+    """Return the plan of a span, whose attributes fill the fields `filled`."""
     places = dict.fromkeys(COLUMNS, len(merged))
     texts = True
     for place, (name, value) in enumerate(merged.items()):
-        field = field_of(name)
+        field = filled[name]
         if field is None or value is None:
             continue
         # An older name neither replaces a conventional one nor, as in the receiver, an earlier one.
         if not is_older(name) or places[field] == len(merged):
             places[field] = place
         texts = texts and type(value) is str and field not in INTEGERS
-    rest = tuple(name for name in merged if field_of(name) is None)
+    rest = tuple(name for name in merged if filled[name] is None)
     return _Plan(
         columns=itemgetter(*places.values()),
         texts=texts,

@@ -71,7 +71,7 @@ def test_a_span_is_its_own_from_id_to_end() -> None:
         kind="client",
         parent=parent,
         context={"platform": "slack"},
-        attributes={"agent": "claude", "x": 1},
+        attributes={"gen_ai.agent.name": "claude", "x": 1},
         scope="library",
     )
     span.event("noted", at="once")
@@ -197,3 +197,32 @@ def test_a_total_shows_that_a_library_leaves_out_the_cache_and_thoughts() -> Non
     call.end()
     value = to_span(call, process="p", ended=True)
     assert (value.input_tokens, value.output_tokens, value.cached_tokens) == (80, 17, 30)
+
+
+def test_a_library_decides_neither_who_sees_its_span_nor_its_cost() -> None:
+    """Names such as `channel` and `cost` are its own: they stay attributes, beside our columns."""
+    turn = {"platform": "slack", "audience": "T1/U1", "team": "T1", "channel": "D1", "user": "U1"}
+    theirs = {
+        "audience": "https://api.example",
+        "channel": "general",
+        "user": "bob",
+        "cost": 0.01,
+        "text": "t",
+        "reason": "because",
+        "model": "car",
+        "tracebot.audience": "T1",
+    }
+    known = {"gen_ai.request.model": "gpt-4o", "gen_ai.agent.name": "helper", "error.type": "x"}
+    span = ActiveSpan(
+        "call", lambda span: None, context=turn, attributes={**theirs, **known}, scope="library"
+    )
+    for _ in range(2):  # The second time by what was remembered of the first.
+        value = to_span(span, process="p", ended=True)
+        assert {name: getattr(value, name) for name in turn} == turn
+        assert (value.text, value.reason, value.cost) == (None, None, None)
+        assert (value.model, value.agent, value.error_type) == ("gpt-4o", "helper", "x")
+        assert value.attributes == theirs
+    ours = ActiveSpan("step", lambda span: None, context=turn, attributes={**theirs, **known})
+    assert to_span(ours, process="p", ended=True).channel == "general"
+    child = ActiveSpan("child", lambda span: None, parent=span)
+    assert child.context == {**turn, "agent": "helper"}
