@@ -6,6 +6,7 @@ micro-dollars.
 
 import json
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
@@ -39,8 +40,13 @@ VENDORS: Mapping[str, str] = {
 COSTS = frozenset((*DOLLARS, *COST_DETAILS, *USAGE_WITH_COST, *chain.from_iterable(COST_PARTS)))
 """All names of attributes with a reported cost."""
 
-UNPRICED = ("ollama", "lm_studio", "lmstudio", "vllm", "llamafile", "llama.cpp", "localai")
-"""Servers of one's own, whose models may be named like paid ones."""
+UNPRICED = re.compile("ollama|vllm|lmstudio|llamacpp|llamafile|localai")
+"""Servers of one's own, whose models may be named like paid ones, within a provider's name.
+
+LiteLLM says `ollama_chat` and `hosted_vllm`, others `LM Studio` or `llama.cpp`.
+"""
+
+SEPARATORS = re.compile(r"[-_. ]")
 
 LOCAL_SIZE = re.compile(r":(latest|\d+(\.\d+)?[bm])\b")
 """The tag of a model on such a server, as in `deepseek-r1:8b`."""
@@ -64,6 +70,9 @@ KNOWN_PRICES = frozenset(
     (*PER_TOKEN, "cache_write_1h_mtok", "web_searches_kcount", "storage_searches_kcount")
 )
 """With those of things that no span counts."""
+
+LOADING_S = 5.0
+"""How long a fork waits for the import of the prices. It takes a fraction of a second."""
 
 _loaded = threading.Event()
 logger = logging.getLogger("tracebot.prices")
@@ -158,14 +167,26 @@ def estimated_cost(
 
 
 @cache
-def load_in_background() -> None:
+def load_in_background() -> threading.Thread:
     """Import the prices on a thread, once per process, before they are needed.
 
     The import takes longer than the rest of our share in an answer. A caller that needs a price
     earlier waits for this import, because Python holds a lock for each module being imported.
     """
     # Not a daemon: Python waits for it at exit, because native code that it stops aborts.
-    threading.Thread(target=_load, name="prices").start()
+    thread = threading.Thread(target=_load, name="prices")
+    thread.start()
+    return thread
+
+
+def _finish_loading() -> None:
+    # A forked child would have half of the import, whose lock the thread that it lacks still holds.
+    if load_in_background.cache_info().currsize:
+        load_in_background().join(LOADING_S)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_finish_loading)
 
 
 def are_loaded() -> bool:
@@ -254,6 +275,10 @@ def _find(
     return None
 
 
+def _is_own_server(provider: str) -> bool:
+    return UNPRICED.search(SEPARATORS.sub("", provider.lower())) is not None
+
+
 def _ways(model: str, provider: str | None) -> Iterator[tuple[str | None, str]]:
     """Yield pairs of a vendor and a name under which the model may have a price, best first.
 
@@ -261,10 +286,10 @@ def _ways(model: str, provider: str | None) -> Iterator[tuple[str | None, str]]:
     provider, which may only be the kind of API, and by the name alone.
     """
     provider = (provider or "").lower()
-    if provider in UNPRICED or LOCAL_SIZE.search(model):
-        return
     *vendors, last = PREFIX.sub(r"\1/", PLACES.sub("", model)).split("/")
     vendors = [vendor for vendor in vendors if vendor not in ("models", "accounts")]
+    if any(map(_is_own_server, (provider, *vendors))) or LOCAL_SIZE.search(model):
+        return
     names = ["/".join((*vendors[start:], last)) for start in range(len(vendors) + 1)]
     if within := NAME.match(last):
         names.append(within[1])

@@ -204,6 +204,29 @@ def test_prices_are_loaded_late_in_the_background_and_never_fetched(tmp_path: Pa
     assert done.returncode == 0, done.stderr
 
 
+FORKED = """
+import os
+from storage.model.prices import are_loaded, load_in_background
+load_in_background()
+child = os.fork()
+if child == 0:
+    load_in_background()
+    os._exit(0 if are_loaded() else 1)
+assert os.waitpid(child, 0)[1] == 0, "the child has no prices"
+"""
+
+
+def test_a_process_that_is_forked_while_prices_are_loaded_has_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 TWO_IMPORTS = """
 import threading, time
 from importlib.machinery import SourceFileLoader

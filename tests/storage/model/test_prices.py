@@ -111,6 +111,13 @@ def test_a_model_has_its_price_under_any_of_its_names(
     ("provider", "model"),
     [
         ("ollama", "gpt-4o"),
+        ("ollama_chat", "deepseek-chat"),
+        ("hosted_vllm", "gpt-oss-20b"),
+        ("lm-studio", "gpt-oss-20b"),
+        ("LM Studio", "gpt-oss-20b"),
+        ("llama.cpp", "gpt-oss-20b"),
+        ("llama_cpp", "deepseek-reasoner"),
+        (None, "hosted_vllm/gpt-oss-20b"),
         ("openai", "deepseek-r1:8b"),
         (None, "qwen3:latest"),
         (None, "nobody/claude-sonnet-4-5"),
