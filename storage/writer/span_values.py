@@ -143,6 +143,8 @@ def _finish(span: Span, merged: Mapping[str, Any], plan: _Plan, *, ended: bool) 
         _complete(span, span.input_tokens, plan.parts)
     if plan.priced:
         _price(span, plan.parts, ended=ended)
+    if plan.detailed or plan.priced or span.input_tokens is not None:
+        _bound(span)
 
 
 def _error(
@@ -184,6 +186,14 @@ def _complete(span: Span, input_tokens: int, parts: Mapping[str, Sequence[str]])
         )
 
 
+def _bound(span: Span) -> None:
+    """Leave out figures that were added up or estimated and are higher than any can be."""
+    for name in INTEGERS:
+        if (getattr(span, name) or 0) > HIGHEST:
+            setattr(span, name, None)
+            span.cost_source = None if name == "cost" else span.cost_source
+
+
 def _first_count(attributes: Mapping[str, Any], names: Sequence[str]) -> int:
     found = (count_of(attributes[name]) for name in names if name in attributes)
     return next(filter(None, found), 0)
@@ -201,9 +211,10 @@ def _price(span: Span, parts: Mapping[str, Sequence[str]], *, ended: bool) -> No
         load_in_background()
         return
     attributes = dict(span.attributes)
-    span.cost = take_reported_cost(attributes)
-    if span.cost is not None:
-        span.attributes, span.cost_source = attributes, "reported"
+    reported = take_reported_cost(attributes)
+    if reported is not None:
+        if reported <= HIGHEST:  # Otherwise it stays an attribute.
+            span.attributes, span.cost, span.cost_source = attributes, reported, "reported"
         return
     if not are_loaded():
         load_in_background()

@@ -40,6 +40,8 @@ VALUES = frozenset(("value", "default", "stringValue", "string_value"))
 """Names in a mapping of what another name there, or the name of the mapping, is about."""
 BETWEEN = (" ", '","')
 """Separators of the texts of a list, if they are the arguments of a command, and in JSON."""
+LONGEST_NUMBER, LONGEST_WRITTEN = 64, 256
+"""Bits of a whole number that is stored as one, and of one that is stored as text."""
 SHORT_NAME = 100
 """Names repeat, so the results for names of up to this length are cached."""
 
@@ -188,8 +190,10 @@ def _redact_short_name(name: str) -> str:
 def _redact_value(value: object, *, depth: int) -> Any:
     if isinstance(value, str):
         return _cut(_redact(value), MAX_TEXT)
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= LONGEST_NUMBER else _number(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if depth >= MAX_DEPTH:
@@ -216,6 +220,12 @@ def _redact_items(items: Sequence[Any], depth: int) -> list[Any]:
             for name, value in items
         ]
     return [_redact_value(item, depth=depth + 1) for item in items]
+
+
+def _number(value: int) -> str:
+    # Python turns none of more than 4,300 digits into text.
+    bits = value.bit_length()
+    return str(value) if bits <= LONGEST_WRITTEN else f"[number of {bits:,} bits]"
 
 
 def _redact_other(value: object, depth: int) -> Any:

@@ -30,7 +30,7 @@ from storage.model.redaction import (
 )
 from storage.model.redaction.kinds import KINDS
 from storage.model.span import Span
-from storage.store.span_rows import span_rows
+from storage.store.span_rows import SPAN_FIELDS, span_rows
 from tests.support.redaction_corpus import (
     KEY_FILES,
     LINES,
@@ -566,3 +566,19 @@ def test_a_heading_among_rows_adds_its_columns_to_those_above_it() -> None:
     text = "user,password,x\nann,a1b2c3d,y\nuser,y,password\nbob,b2c3d4e,c3d4e5f\n"
     shown = redact(text)
     assert [each in shown for each in ("a1b2c3d", "b2c3d4e", "c3d4e5f")] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("number", "stored"),
+    [
+        (2**64 - 1, 2**64 - 1),
+        (-(2**63), -(2**63)),
+        (10**30, "1" + 30 * "0"),
+        (10**5000, "[number of 16,610 bits]"),
+    ],
+    ids=["64 bits", "negative", "128 bits", "5,000 digits"],
+)
+def test_a_number_of_any_length_costs_no_value_beside_it(number: int, stored: object) -> None:
+    span = Span("a" * 32, "b" * 16, "n", 1, attributes={"n": [number], "b": "visible"})
+    (row,) = span_rows([span])
+    assert json.loads(row[SPAN_FIELDS.index("attributes")]) == {"n": [stored], "b": "visible"}

@@ -226,3 +226,21 @@ def test_a_library_decides_neither_who_sees_its_span_nor_its_cost() -> None:
     assert to_span(ours, process="p", ended=True).channel == "general"
     child = ActiveSpan("child", lambda span: None, parent=span)
     assert child.context == {**turn, "agent": "helper"}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.usage.cost": 9.2e12},
+        {"gen_ai.usage.input_cost": 9.2e12, "gen_ai.usage.output_cost": 9.2e12},
+        {"langfuse.observation.usage_details": '{"input": 9223372036854775807, "input_x": 1}'},
+        {"gen_ai.usage.input_tokens": 10**15, "gen_ai.usage.cache_write_tokens": 2**62},
+    ],
+    ids=str,
+)
+def test_a_figure_that_cannot_be_true_fills_no_column(attributes: dict[str, Any]) -> None:
+    span = ActiveSpan("a", lambda span: None, context={}, attributes=attributes, scope="library")
+    span.end()
+    value = to_span(span, process="p", ended=True)
+    assert (value.input_tokens, value.cost, value.cost_source) == (None, None, None)
+    assert value.attributes, "what was sent is lost"
