@@ -19,10 +19,10 @@ from storage.model.redaction import redact, redact_name, redact_value
 from storage.model.span import Span
 from storage.model.text import as_key
 from storage.store import issues
-from storage.store.deduplication import unseen
+from storage.store.deduplication import key_of, unseen
 from storage.store.facts import add_facts
-from storage.store.late_ends import marked_as_abandoned, subtract
 from storage.store.private_channels import keep_private
+from storage.store.replaced import replaced_by, subtract
 from storage.store.rollups import additions
 from storage.store.search_index import purge
 from storage.store.shared_erasures import newest
@@ -102,10 +102,12 @@ def store_spans(database: Database, batch: Batch) -> None:
 
 
 def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...]]) -> None:
-    spans, replaced = unseen(database, batch.spans)
+    spans, resumed = unseen(database, batch.spans)
     if not spans:
         return
-    resumed = batch.resumed | replaced
+    if batch.resumed:
+        ours = (span for span in spans if span.span_id in batch.resumed and not span.received)
+        resumed = resumed.union(map(key_of, ours))
     if len(spans) < len(rows):
         of_span = dict(zip(map(id, batch.spans), rows, strict=True))
         rows = [of_span[id(span)] for span in spans]
@@ -124,16 +126,24 @@ def _store_spans(database: Database, batch: Batch, rows: Sequence[tuple[Any, ...
     if spans is not batch.spans:  # Some were received.
         with_agent = {each for each, trace in stored.items() if trace.agent is not None}
         by_entry = {each for each, trace in stored.items() if trace.counted}
-    marked = marked_as_abandoned(database, spans, stored, resumed=resumed)
-    usage = count_usage(database, spans, reporting, resumed=resumed, with_agent=with_agent)
+    replaced = replaced_by(database, spans, stored, resumed=resumed)
+    usage = count_usage(
+        database,
+        spans,
+        reporting,
+        resumed=resumed,
+        replaced={span.trace_id for span in replaced},
+        with_agent=with_agent,
+    )
     with (
         recounted(database, rated_traces(database, spans)),
         issues.recounted(database, issues.failing(spans, stored), known=stored),
     ):
         SPANS.execute_many(database, rows, stored=stored)
-        summarise(database, usage, stored, resumed=resumed)
-    if marked:
-        subtract(database, marked)
+        taken = {key_of(span) for span in replaced if span.process is None}
+        summarise(database, usage, stored, resumed=resumed, taken=taken)
+    if replaced:
+        subtract(database, replaced)
     ended = (span for span in usage.spans if span.status != "running")
     add_facts(database, additions(ended, usage.corrected, agents=usage.agents, by_entry=by_entry))
 

@@ -17,6 +17,7 @@ from storage.database.models import TraceRow
 from storage.database.statements import LookUp, Statement, compiled, insert
 from storage.model.span import Span
 from storage.store.counting import FIGURES, Figures
+from storage.store.deduplication import Key, key_of
 from storage.store.sums import bounded, bounded_sum
 from storage.store.usage import Usage
 
@@ -90,12 +91,13 @@ def summarise(
     usage: Usage,
     stored: Mapping[str, StoredTrace],
     *,
-    resumed: Collection[str],
+    resumed: Collection[Key],
+    taken: Collection[Key] = (),
 ) -> None:
     """Add just stored spans, with their own figures, to the summaries, and correct these.
 
-    `stored` are the summaries as they were before. `resumed` are the ids of spans that were stored
-    earlier as running.
+    `stored` are the summaries as they were before. `resumed` are the keys of spans that were
+    stored earlier as running, `taken` of those that others had sent before ours came.
     """
     spans = usage.spans
     traces: dict[str, list[Span]] = {}
@@ -107,7 +109,7 @@ def summarise(
     rows = [
         (
             *(trace_id, *_identity(members, stored, trace_id)),
-            _new_spans(members, resumed),
+            _new_spans(members, resumed, taken),
             *_sums(members, corrections.get(trace_id, ()), usage.reporting.get(trace_id, 0)),
             *map(_first, zip(*_kept_of(members), strict=True)),
         )
@@ -141,11 +143,14 @@ def _agents_of_roots(
             yield trace_id, root.agent
 
 
-def _new_spans(members: Sequence[Span], resumed: Collection[str]) -> int:
-    if not resumed:
+def _new_spans(members: Sequence[Span], resumed: Collection[Key], taken: Collection[Key]) -> int:
+    if not (resumed or taken):
         return len(members)
     # A span that started and ended within this batch is among the resumed ones, too.
-    return sum(span.span_id not in resumed or span.status == "running" for span in members)
+    return sum(
+        (key not in resumed or span.status == "running") and key not in taken
+        for key, span in zip(map(key_of, members), members, strict=True)
+    )
 
 
 def _kept_of(members: Sequence[Span]) -> Iterable[tuple[Any, ...]]:

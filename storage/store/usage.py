@@ -31,6 +31,7 @@ from storage.store.counting import (
     own_figures,
     response_id_of,
 )
+from storage.store.deduplication import Key, key_of
 
 LOOKED_UP = 200
 """Spans in one statement."""
@@ -82,20 +83,23 @@ def count_usage(
     spans: Sequence[Span],
     stored: Mapping[str, int],
     *,
-    resumed: Collection[str],
+    resumed: Collection[Key],
+    replaced: Collection[str],
     with_agent: Collection[str] | None,
 ) -> Usage:
     """Return the own figures of `spans`, and the corrections of spans that are stored.
 
     `stored` has the stored traces among those of the spans, with the number of their spans that
-    report usage. `with_agent` are those that have an agent; None if all spans are our own.
+    report usage. In the traces `replaced`, spans take the place of stored forms that have counted.
+    `with_agent` are those that have an agent; None if all spans are our own.
     """
     reporters = [span for span in spans if reports_usage(span)]
     reporting = Counter([span.trace_id for span in reporters])
     several = {each for each, number in reporting.items() if number + stored.get(each, 0) > 1}
     if connected := {each for each, number in stored.items() if number > 1} - reporting.keys():
         # A span that reports nothing may still connect others, unless it was stored at its start.
-        several |= {s.trace_id for s in spans if s.span_id not in resumed} & connected
+        several |= {s.trace_id for s in spans if key_of(s) not in resumed} & connected
+    several |= stored.keys() & replaced
     if with_agent is not None:
         several |= _inheriting(spans, reporters, stored, with_agent)
     if not several:

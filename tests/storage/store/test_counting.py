@@ -269,8 +269,11 @@ def running(ended: Span) -> Span:
     return replace(ended, status="running", ended_at=None, duration_ns=None)
 
 
-def arrivals(chance: random.Random, spans: Sequence[Span]) -> list[Batch]:
-    """Return batches with the spans in any order: some first as running, some twice."""
+def arrivals(chance: random.Random, spans: Sequence[Span], *, ours_too: bool) -> list[Batch]:
+    """Return batches with the spans in any order: some first as running, some twice.
+
+    With `ours_too`, others send spans of ours as well, before or after these.
+    """
     batches = [Batch("", 0) for _ in range(chance.randint(1, 5))]
     for each in chance.sample(spans, len(spans)):
         places = sorted(chance.choices(range(len(batches)), k=2))
@@ -279,8 +282,9 @@ def arrivals(chance: random.Random, spans: Sequence[Span]) -> list[Batch]:
             if not each.received:
                 batches[places[1]].resumed.add(each.span_id)
         batches[places[1]].spans.append(each)
-        if each.received and chance.random() < 0.3:
-            chance.choice(batches).spans.append(each)
+        if (each.received or ours_too) and chance.random() < 0.3:
+            sent = replace(each, received=True)
+            chance.choice(batches).spans.append(chance.choice([sent, sent, running(sent)]))
     return batches
 
 
@@ -337,17 +341,25 @@ def test_each_root_that_is_received_counts_in_one_batch_or_two(database: Databas
     assert apart["rollups"] == whole["rollups"]
 
 
+def sums_in(found: Mapping[str, Any]) -> dict[tuple[Any, ...], list[Any]]:
+    """Return the rollups without latencies, and without rows of which nothing is left."""
+    return {key: row[:-1] for key, row in found["rollups"].items() if any(row[:-1])}
+
+
 @settings(max_examples=40)
-@given(any_spans(), st.randoms(use_true_random=False))
+@given(any_spans(), st.randoms(use_true_random=False), st.booleans())
 def test_the_sums_do_not_depend_on_order_or_batches(
-    database: Database, spans: list[Span], chance: random.Random
+    database: Database, spans: list[Span], chance: random.Random, ours_too: bool
 ) -> None:
     name = f"n{next(numbers)}"
     whole = stored(database, [Batch("", 0, spans=list(spans))], name=f"{name}whole")
-    parts = stored(database, arrivals(chance, spans), name=f"{name}parts")
-    joined = stored(database, arrivals(chance, spans), name=f"{name}joined", together=True)
+    batches, more = (arrivals(chance, spans, ours_too=ours_too) for _ in range(2))
+    parts = stored(database, batches, name=f"{name}parts")
+    joined = stored(database, more, name=f"{name}joined", together=True)
     assert parts["trace"] == whole["trace"] == joined["trace"]
-    assert parts["rollups"] == whole["rollups"] == joined["rollups"]
+    assert sums_in(parts) == sums_in(whole) == sums_in(joined)
+    if not ours_too:  # Else a latency that others sent remains.
+        assert parts["rollups"] == whole["rollups"] == joined["rollups"]
     counted = list(own_figures({each.span_id: node_of(each) for each in spans}).values())
     for place, figure in enumerate(FIGURES):
         known = [own for figures in counted if (own := figures[place]) is not None]
@@ -358,7 +370,7 @@ def test_the_sums_do_not_depend_on_order_or_batches(
         (*key[:3], key[3].removeprefix(f"{name}parts")): [getattr(added, each) for each in SUMS]
         for key, added in anew.items()
         if key[4] != EVERYONE and key[2] != ISSUE
-    } == {key: row[:-1] for key, row in parts["rollups"].items()}
+    } == sums_in(parts)
     recompute_summary(database, parts["id"])
     (trace,) = TraceRow.select().where(TraceRow.trace_id == parts["id"]).dicts().execute(database)
     assert _sums(trace) == parts["trace"]

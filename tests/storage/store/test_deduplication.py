@@ -7,9 +7,11 @@ import pytest
 from peewee import Database
 
 from storage import Observability
+from storage.model.batch import Batch
 from storage.model.span import WITHIN, Span
 from storage.queries.statistics import statistics
 from storage.queries.traces import TraceSummary, recent_traces, trace_spans
+from storage.store.batch import store
 
 NOW = 1_764_000_000 * 10**9
 HOUR = 3_600 * 10**9
@@ -165,6 +167,51 @@ def test_a_span_that_came_while_it_ran_is_replaced_by_its_ended_form(
     assert (stored.status, stored.duration_ns, stored.input_tokens) == ("ok", 10**6, 5)
     summary = only(observability.database)
     assert (summary.status, summary.span_count, summary.input_tokens) == ("ok", 1, 5)
+
+
+def test_the_end_of_a_span_says_nothing_of_one_with_its_id_in_another_trace(
+    observability: Observability,
+) -> None:
+    ended = sent("a" * 16, trace_id="f" * 32)
+    observability.receive([replace(ended, status="running", ended_at=None, duration_ns=None)])
+    calls = [
+        sent(each * 16, input_tokens=5, parent=above)
+        for each, above in (("b", None), ("c", "a" * 16))
+    ]
+    observability.receive(calls)
+    assert observability.flush()
+    observability.receive([ended, sent("a" * 16, parent="b" * 16)])
+    assert observability.flush()
+    traces = recent_traces(observability.database).traces
+    found = {trace.trace_id: (trace.span_count, trace.input_tokens) for trace in traces}
+    assert found == {"f" * 32: (1, None), TRACE: (3, 5)}
+
+
+@pytest.mark.parametrize("form", ["ended", "running", "end of ours"])
+def test_a_span_of_ours_counts_once_if_others_have_sent_it_before(
+    observability: Observability, form: str
+) -> None:
+    facts: dict[str, Any] = {"status": "error", "input_tokens": 5, "model": "m"}
+    copy = sent("a" * 16, **facts)
+    if form == "running":
+        copy = replace(copy, status="running", ended_at=None, duration_ns=None, input_tokens=None)
+    observability.receive([copy])
+    assert observability.flush()
+    place = {"platform": "cli", "audience": "T1", "team": "T1", "process": "p:1:1-a:1"}
+    ours = replace(sent("a" * 16, **facts, **place), received=False)
+    if form == "end of ours":
+        begun = replace(ours, status="running", ended_at=None, duration_ns=None, input_tokens=None)
+        assert store(observability.database, Batch("p:1:1-a:1", 1, spans=[begun]))
+        assert tokens(observability.database)[1:] == [0, 0]
+    ended = Batch("p:1:1-a:1", 2, spans=[ours])
+    ended.resumed = {ours.span_id} if form == "end of ours" else set()
+    assert store(observability.database, ended)
+    summary = only(observability.database)
+    assert (summary.platform, summary.span_count, summary.error_count) == ("cli", 1, 1)
+    assert tokens(observability.database) == [5, 5, 5]
+    found = statistics(observability.database, since=NOW, until=NOW + HOUR, by="platform")
+    assert (found.total.traces, found.total.errors) == (1, 1)
+    assert {group.key: group.traces for group in found.groups if group.traces} == {"cli": 1}
 
 
 def test_nobody_sends_the_end_of_a_span_of_ours(observability: Observability) -> None:
