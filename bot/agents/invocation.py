@@ -110,9 +110,10 @@ def _continue(provider: Provider, session: ThreadSession) -> Reply:
     session.take()
     try:
         return _answer(provider, session.request)
-    except SessionGone:
+    except SessionGone as gone:
         session.begin_anew(GONE)
-        return _answer(provider, session.request)
+        reply = _answer(provider, session.request)
+        return reply if gone.partial is None else reply.with_usage_of(gone.partial)
 
 
 def _answer(provider: Provider, request: Request) -> Reply:

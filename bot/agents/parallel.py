@@ -1,6 +1,7 @@
 """Ask several agents at once from Python; their spans share one parent."""
 
 import contextvars
+import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ from bot.agents.invocation import invoke
 from bot.agents.types import Agent, Reply, Request
 from storage import Observability
 from storage.model.filters import TOGETHER
+
+logger = logging.getLogger("tracebot.agents")
 
 AT_ONCE = 4
 """Agents that work at the same time: each may be a program that takes hundreds of MB."""
@@ -79,6 +82,10 @@ def _ask(asked: AgentQuery, trace_id: str, observability: Observability) -> Quer
         reply = invoke(asked.agent, asked.request, observability=observability)
     except AgentError as error:
         failure = error
+    except Exception as error:  # Of one agent: the answers of the others are kept.
+        logger.exception("%s failed", asked.agent.name)
+        what = f"{asked.agent.name} failed with {type(error).__name__}, which the log explains."
+        failure = AgentError("internal", what)
     return QueryResult(
         agent=asked.agent.name,
         trace_id=trace_id,

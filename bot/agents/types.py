@@ -1,7 +1,7 @@
 """The values that agents are asked and answer with, and the protocol of a provider."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -226,6 +226,17 @@ class Reply:
     response_id: str | None = None
     session_id: str | None = None
     exit_code: int | None = None
+
+    def with_usage_of(self, other: "Reply") -> "Reply":
+        """Add the tokens and the cost of an attempt that was given up, as far as they are known."""
+        sums = {}
+        for name in (*TOKENS, "cache_write_tokens", "cost"):
+            known = [
+                each for each in (getattr(self, name), getattr(other, name)) if each is not None
+            ]
+            if known:
+                sums[name] = sum(known)
+        return replace(self, **sums, cost_source=self.cost_source or other.cost_source)
 
 
 class Provider(Protocol):

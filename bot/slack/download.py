@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from ssl import SSLContext
+from ssl import SSLContext, SSLError
 from typing import Any
 
 import httpx
@@ -90,7 +90,8 @@ class Downloader:
             raise DownloadError("timeout", "it took too long") from None
         except httpx.TimeoutException as error:
             raise TryAgain(Unavailable("Slack did not send it in time")) from error
-        except httpx.TransportError as error:
+        # After the handshake, httpx raises an error of TLS as it is.
+        except (httpx.TransportError, SSLError) as error:
             raise TryAgain(Unavailable("the connection was lost")) from error
 
     @asynccontextmanager

@@ -6,9 +6,9 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, reduce
 from itertools import count
-from ssl import SSLContext
+from ssl import SSLContext, SSLError
 
 import httpx
 
@@ -42,6 +42,7 @@ class ModelCall:
         self._request = request
         self._started_ns = time.monotonic_ns()
         self._stream = self._new_stream()
+        self._given_up: list[Reply] = []
 
     async def reply(self) -> Reply:
         """Return the answer, or raise `AgentError`."""
@@ -51,16 +52,26 @@ class ModelCall:
             async with asyncio.timeout(self._endpoint.timeout_s) as deadline:
                 await self._ask_with_files(until=deadline.when() or 0.0)
         except TimeoutError:
-            raise AgentTimeout(
-                f"{self._endpoint.agent} did not answer within {self._endpoint.timeout_s:g} s: "
-                "set a longer timeout in the agents file, or ask for less.",
-                partial=self.partial(),
-            ) from None
+            if self._stream.answer.stop_reason is None:
+                raise AgentTimeout(
+                    f"{self._endpoint.agent} did not answer within {self._endpoint.timeout_s:g} s: "
+                    "set a longer timeout in the agents file, or ask for less.",
+                    partial=self.partial(),
+                ) from None
+        except AgentError as error:
+            error.partial = self.partial()
+            raise
         return self._answered()
 
     def partial(self) -> Reply | None:
-        """Return what has arrived so far, None if nothing has."""
-        return self._stream.partial()
+        """Return what has arrived so far, with what earlier attempts cost; None if nothing has."""
+        partial = self._stream.partial()
+        if partial is None and self._given_up:
+            partial = self._stream.reply()
+        return partial and self._with_given_up(partial)
+
+    def _with_given_up(self, reply: Reply) -> Reply:
+        return reduce(Reply.with_usage_of, self._given_up, reply)
 
     async def _ask_with_files(self, *, until: float) -> None:
         """Ask with the images of the conversation, and without them if they are refused.
@@ -88,6 +99,8 @@ class ModelCall:
         body = json.dumps(self._body(messages)).encode()
         async with self._client() as http:
             for attempt in count(1):
+                if (given_up := self._stream.partial()) is not None:
+                    self._given_up.append(given_up)
                 self._stream = self._new_stream()
                 try:
                     await self._ask(http, body)
@@ -167,13 +180,16 @@ class ModelCall:
                 await self._stream.read(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise TryAgain(unreachable(self._endpoint, error)) from error
-        except httpx.TransportError as error:
+        # After the handshake, httpx raises an error of TLS as it is.
+        except (httpx.TransportError, SSLError) as error:
+            if self._stream.answer.stop_reason is not None:
+                return  # The answer is complete: only the end of the connection is not.
             what = "closed the connection before its answer was complete"
             raise TryAgain(crash(self._endpoint, what, self.partial())) from error
 
     def _answered(self) -> Reply:
         """Return the complete answer, or raise `AgentError` if it is a refusal or empty."""
-        reply, agent = self._stream.reply(), self._endpoint.agent
+        reply, agent = self._with_given_up(self._stream.reply()), self._endpoint.agent
         if self._stream.answer.refused:
             raise AgentError(
                 "refused", f"{agent} refused to answer: ask for something else.", partial=reply

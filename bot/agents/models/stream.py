@@ -1,8 +1,10 @@
 """Read a model's streamed answer, within limits."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 
@@ -22,6 +24,9 @@ MAX_STREAM = 64_000_000
 
 MAX_ERROR = 65_536
 """Bytes of an error's body that are read."""
+
+USAGE_S = 10.0
+"""How long the usage may come after a complete answer."""
 
 REDIRECT = "a redirect, which is not followed with a key: set base_url to the final address"
 LONGER = "[The answer was longer and is cut here.]"
@@ -46,6 +51,15 @@ class AnswerStream:
     async def read(self, response: httpx.Response) -> None:
         """Read the response to its end. Raise `AgentError`, or `TryAgain` around one."""
         await self._check(response)
+        # Some servers keep the connection open after the last event, with or without a word.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as patience:
+                await self._read_events(response, patience)
+        if self.answer.stop_reason is None:
+            raise TryAgain(self._crash("stopped in the middle of its answer"))
+
+    async def _read_events(self, response: httpx.Response, patience: asyncio.Timeout) -> None:
+        """Read to the end; for `USAGE_S` only, once the answer is complete."""
         reader, size = EventStreamReader(), 0
         async for piece in response.aiter_raw():
             size += len(piece)
@@ -54,13 +68,12 @@ class AnswerStream:
             try:
                 for data in reader.feed(piece):
                     self._take(data)
-                    # Some servers keep the connection open after the last event.
                     if self.answer.ended:
                         return
             except EventTooLarge as error:
                 raise self._crash(f"sent {error}") from None
-        if self.answer.stop_reason is None:
-            raise TryAgain(self._crash("stopped in the middle of its answer"))
+            if self.answer.stop_reason is not None and patience.when() is None:
+                patience.reschedule(asyncio.get_running_loop().time() + USAGE_S)
 
     def reply(self) -> Reply:
         """Return what has arrived so far as a reply."""

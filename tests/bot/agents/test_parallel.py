@@ -81,16 +81,19 @@ def test_all_are_recorded_under_one_parent(observability: Observability) -> None
     assert below == {"invoke_agent ann", "invoke_agent ben"}
 
 
+@pytest.mark.parametrize(
+    ("broken", "error_type"), [(AgentCrashed("Broke."), "crash"), (KeyError("x"), "internal")]
+)
 def test_an_agent_that_fails_does_not_cost_the_others_their_results(
-    observability: Observability,
+    observability: Observability, broken: Exception, error_type: str
 ) -> None:
     asked = [
-        *questions(Broken(error=AgentCrashed("Broke.")), "ann"),
+        *questions(Broken(error=broken), "ann"),
         *questions(Together(together=1), "ben"),
     ]
     first, second = query(asked, observability=observability)
     assert first.error is not None
-    assert first.error.error_type == "crash"
+    assert first.error.error_type == error_type
     assert second.reply is not None
     observability.flush()
     (trace,) = recent_traces(observability.database).traces

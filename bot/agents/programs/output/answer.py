@@ -37,8 +37,11 @@ class ParsedAnswer:
     on_progress: Callable[[Progress], object]
     started_ns: int = field(default_factory=time.monotonic_ns)
     messages: list[list[str]] = field(default_factory=lambda: [[]])
-    """Each message in the pieces in which it arrived."""
+    """The last message, in the pieces in which it arrives, and the last before it with words."""
     characters: int = 0
+    """Of the last message."""
+    reported: int = 0
+    """Characters of all messages that `on_progress` got: who reads them live needs no more."""
     final_text: str | None = None
     """The answer as the program repeats it at the end, if it does."""
     complete: bool = False
@@ -72,13 +75,15 @@ class ParsedAnswer:
         if piece:
             self.characters += len(piece)
             self.messages[-1].append(piece)
-            self.on_progress(Progress(text=piece))
+            self._report(piece)
 
     def begin(self) -> None:
         """Begin another message."""
-        if self.messages[-1]:
-            self.messages.append([])
-            self.on_progress(Progress(text="\n\n"))
+        said = self.messages[-1]
+        if said:
+            earlier = said if "".join(said).strip() else self.messages[0]
+            self.messages, self.characters = [earlier, []], 0
+            self._report("\n\n")
 
     def use(
         self, id: str | None, tool: str, what: str | None = None, arguments: object = None
@@ -137,7 +142,7 @@ class ParsedAnswer:
         """Return the agent's answer: the last message that is not blank."""
         messages = ("".join(pieces) for pieces in reversed(self.messages))
         text = self.final_text or next((each for each in messages if each.strip()), "")
-        if len(text) <= MAX_CHARACTERS and self.characters <= MAX_CHARACTERS:
+        if len(text) <= MAX_CHARACTERS:
             return text.strip()
         return f"{text[:MAX_CHARACTERS].strip()}\n[The answer was longer and is cut here.]"
 
@@ -152,6 +157,11 @@ class ParsedAnswer:
             cost_source=None if self.cost is None else "reported",
             exit_code=exit_code,
         )
+
+    def _report(self, text: str) -> None:
+        if self.reported < MAX_CHARACTERS:
+            self.reported += len(text)
+            self.on_progress(Progress(text=text))
 
     def _note_output(self) -> None:
         if self.first_output_ns is None:

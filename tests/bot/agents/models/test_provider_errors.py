@@ -291,6 +291,38 @@ def test_half_an_answer_is_an_error_that_keeps_the_text(
     assert len(server.bodies) == 1, "an answer that has begun is not asked for again"
 
 
+@pytest.mark.parametrize(
+    "end", [Exchange.cut, lambda exchange: None, Exchange.wait_for_hang_up], ids=range(3)
+)
+def test_an_answer_that_is_complete_is_one_however_its_connection_ends(
+    server: ModelServer, end: Callable[[Exchange], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "USAGE_S", 0.2)
+    events = {"openai": openai_events, "anthropic": anthropic_events}[server.dialect]("all of it")
+    server.will(lambda exchange: end(exchange.start().events(*events[:-1])))
+    reply = ask(server)
+    assert (reply.text, reply.output_tokens) == ("all of it", 100)
+    assert len(server.bodies) == 1
+
+
+def test_an_answer_that_is_complete_at_the_deadline_is_one(openai: ModelServer) -> None:
+    events = openai_events("all of it")[:-2]
+    openai.will(lambda exchange: exchange.start().events(*events).wait_for_hang_up())
+    assert ask(openai, timeout_s=0.5).text == "all of it"
+
+
+def test_the_tokens_of_attempts_that_were_given_up_are_counted() -> None:
+    with ModelServer("anthropic", KEY).serving() as server:
+        cut = stream_of(anthropic_events()[0])
+        server.will(cut, say("now"))
+        reply = ask(server)
+        assert (reply.text, reply.input_tokens, reply.cached_tokens) == ("now", 2_000, 1_200)
+        server.will(cut)
+        partial = failure(server).partial
+        assert partial is not None
+        assert partial.input_tokens == 3_000
+
+
 def test_an_error_in_mid_answer_keeps_its_type(server: ModelServer) -> None:
     event = {"type": "error", "error": {"type": "rate_limit_error", "message": "enough"}}
     server.will(lambda exchange: begin("half an ")(exchange).events(event))

@@ -1,11 +1,9 @@
 """The bot behind a proxy: `HTTPS_PROXY` is the only way to Slack, for calls and for Socket Mode."""
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -16,25 +14,10 @@ from bot.app import build_bot
 from bot.lifecycle import connect
 from bot.sandbox import Channel, Sandbox, User
 from storage import Observability
+from tests.support.certificates import NAME
+from tests.support.certificates import certificate as certificate
+from tests.support.connections import accepting
 from tests.support.running_bot import settings_for
-
-NAME = "localhost"
-"""Stands for slack.com. Nothing listens at its port 443: only the proxy leads to the sandbox."""
-
-
-@contextmanager
-def server(handle: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Serve each connection on a thread of its own, and yield the port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    client, _ = listener.accept()
-                    threading.Thread(target=handle, args=(client,), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1]
 
 
 def join(client: socket.socket, port: int) -> None:
@@ -58,7 +41,9 @@ def with_tls(port: int, folder: Path) -> Iterator[int]:
     """Put TLS in front of a port, with the certificate in *folder*."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    with server(lambda client: join(context.wrap_socket(client, server_side=True), port)) as front:
+    with accepting(
+        lambda client: join(context.wrap_socket(client, server_side=True), port)
+    ) as front:
         yield front
 
 
@@ -76,24 +61,8 @@ def http_proxy(ports: Mapping[str, int], asked: list[str]) -> Iterator[str]:
         client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         join(client, ports.get(host) or int(port))
 
-    with server(handle) as port:
+    with accepting(handle) as port:
         yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """Return the folder of a new certificate for `NAME`."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not here: it is needed to make a certificate")
-    options = f"-x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={NAME} -addext subjectAltName=DNS:"
-    files = ("-keyout", "key.pem", "-out", "certificate.pem")
-    subprocess.run(
-        ["openssl", "req", *f"{options}{NAME}".split(), *files],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    return tmp_path
 
 
 def test_calls_and_socket_mode_go_through_the_proxy(
