@@ -29,8 +29,9 @@ def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "Data
     """Return the database, not opened yet."""
     from storage.database.connect import BUSY_TIMEOUT_MS, locate
 
-    url, busy_timeout_ms = environ.get(DATABASE_URL, ""), BUSY_TIMEOUT_MS
-    if os.path.exists(".env") or "TRACEBOT_BUSY_TIMEOUT_MS" in environ:
+    given = _in_capitals(environ)
+    url, busy_timeout_ms = given.get(DATABASE_URL), BUSY_TIMEOUT_MS
+    if os.path.exists(".env") or "TRACEBOT_BUSY_TIMEOUT_MS" in given:
         # Only then: loading all settings takes longer than most commands.
         from bot.settings import load_settings
 
@@ -40,9 +41,12 @@ def located(args: "Namespace", environ: Mapping[str, str] = os.environ) -> "Data
 
 
 def named_url(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return what the environment or `.env` names, without the time that all settings take."""
-    named = environ.get(DATABASE_URL)
-    if named or not os.path.exists(".env"):
+    """Return what the environment or `.env` names, without the time that all settings take.
+
+    As in `Settings`, a variable that is set but empty hides the line of `.env`.
+    """
+    named = _in_capitals(environ).get(DATABASE_URL)
+    if named is not None or not os.path.exists(".env"):
         return named
     import logging
     from contextlib import suppress
@@ -52,5 +56,10 @@ def named_url(environ: Mapping[str, str] = os.environ) -> str | None:
     # It may be the file of another program, in whose lines nothing is wrong for us.
     logging.getLogger("dotenv.main").disabled = True
     with suppress(OSError, UnicodeDecodeError):
-        named = dotenv_values(".env").get(DATABASE_URL)
+        named = _in_capitals(dotenv_values(".env")).get(DATABASE_URL)
     return named
+
+
+def _in_capitals(variables: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """Return variables by their names in capitals, as `Settings` takes a name in either case."""
+    return {name.upper(): value for name, value in variables.items()}

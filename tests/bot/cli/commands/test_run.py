@@ -240,6 +240,31 @@ def test_a_command_is_recorded_where_the_others_read(tmp_path: Path) -> None:
     assert here("ls").count("run true") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "environ"),
+    [
+        ("tracebot_database_url=named.db", {}),
+        ("", {"tracebot_database_url": "named.db"}),
+        (None, {"tracebot_database_url": "named.db"}),
+        ("TRACEBOT_DATABASE_URL=other.db", {"TRACEBOT_DATABASE_URL": ""}),
+    ],
+)
+def test_each_command_takes_the_same_database_for_the_same_variables(
+    tmp_path: Path, line: str | None, environ: dict[str, str]
+) -> None:
+    if line is not None:
+        (tmp_path / ".env").write_text(line)
+    own = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environ}
+    for words in (["run", "--", "true"], ["ls"]):
+        done = subprocess.run(
+            [TRACEBOT, *words], env=own, cwd=tmp_path, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert "run true" in done.stdout
+    assert (tmp_path / "named.db").exists() == ("named.db" in f"{line}{environ}")
+    assert not (tmp_path / "other.db").exists()
+
+
 def test_a_command_gets_the_environment_as_it_is(db_path: Path) -> None:
     given = {"PATH": os.environ["PATH"], "TRACEBOT_DATABASE_URL": str(db_path), "HOME": "/tmp"}
     for locale in ({}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C"}):
