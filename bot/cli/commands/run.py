@@ -126,21 +126,23 @@ def _record(
         ids=ids,
     )
     _conclude(span, child)
-    span.end(child.ended_at if isinstance(child, Child) else None)
+    span.end(span.started_at + child.duration_ns if isinstance(child, Child) else None)
 
 
 class Child:
     """The running command. A thread notes when it ends: we may still be importing then."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, started: int) -> None:
         self.process = process
-        self.ended_at: int | None = None
+        self.duration_ns = 0
+        self._started = started
         self._waiting = threading.Thread(target=self._wait, daemon=True)
         self._waiting.start()
 
     def _wait(self) -> None:
         self.process.wait()
-        self.ended_at = time.time_ns()
+        # Not by the clock, which may be set while the command runs.
+        self.duration_ns = time.perf_counter_ns() - self._started
 
     def wait(self) -> int:
         """Return the exit code, or the negative number of the signal that ended the command."""
@@ -176,12 +178,13 @@ def _as_given(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 def _start(command: Sequence[str], environ: Mapping[str, str]) -> Child | OSError:
     forwarder = Forwarder()
+    started = time.perf_counter_ns()
     try:
         process = _process(command, environ)
     except OSError as error:
         return error
     forwarder.forward_to(process)
-    return Child(process)
+    return Child(process, started=started)
 
 
 def _process(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

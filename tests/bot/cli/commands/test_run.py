@@ -6,6 +6,7 @@ import platform
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,23 @@ def test_whatever_goes_wrong_a_command_keeps_its_exit_code(
     assert run_here(["sh", "-c", "exit 3"], database=str(db_path)) == 3
     said = "tracebot: the command runs, but is not recorded: unforeseen\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("step_s", [3600, -10])
+def test_a_command_takes_as_long_as_it_ran_although_the_clock_is_set(
+    step_s: int,
+    db_path: Path,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_set, real = tmp_path / "set", time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + step_s * is_set.exists() * 10**9)
+    assert run_here(["touch", str(is_set)], database=str(db_path)) == 0
+    monkeypatch.undo()
+    _, span = recorded(database)
+    assert span.duration_ns is not None
+    assert 0 < span.duration_ns < 600 * 10**9
 
 
 def test_a_command_is_recorded_where_the_others_read(tmp_path: Path) -> None:
