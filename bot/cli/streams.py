@@ -1,4 +1,4 @@
-"""Make the standard streams safe to write to: closed, full, without Unicode, or with a secret."""
+"""Make the standard streams safe to use: closed, full, without Unicode, or with a secret."""
 
 import os
 import sys
@@ -16,11 +16,13 @@ def prepare_streams(arguments: Sequence[str], environ: Mapping[str, str] = os.en
     r"""Open what the caller closed, and replace the characters that a stream cannot show.
 
     People get an ASCII mark in place of each; programs, which ask for `--json` or `--tsv`, get
-    JSON's `\u2713`, from which nothing is lost.
+    JSON's `\u2713`, from which nothing is lost. Of what is read, a byte that is not text becomes �:
+    `git diff | tracebot query -` may contain one.
     """
     # In the order of their numbers, each of which the next file that is opened would get: a message
     # for a closed stderr must not end in the database.
     sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.stdout = sys.stdout or _nowhere("w")
     sys.stderr = sys.stderr or _nowhere("w")
     sys.stdout = sys.__stdout__ = _made(CheckedOutput, of=sys.stdout)  # type: ignore[misc]

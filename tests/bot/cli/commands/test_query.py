@@ -116,6 +116,19 @@ def test_the_question_may_come_from_stdin(
     assert "from a pipe" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("locale", ["utf-8:strict", "utf-8:surrogateescape"])
+def test_a_question_from_stdin_may_contain_bytes_that_are_not_text(locale: str) -> None:
+    command = [str(Path(sys.executable).with_name("tracebot")), "query", "-"]
+    asked = subprocess.run(
+        command,
+        input=b"@parrot Gr\xfc\xdfe, \xe2\x9c\x93",
+        env={**os.environ, "PYTHONIOENCODING": locale},
+        capture_output=True,
+    )
+    assert (asked.returncode, asked.stderr) == (0, b"")
+    assert "parrot: Gr\ufffd\ufffde, \u2713" in asked.stdout.decode()
+
+
 def test_the_timeout_stops_the_agents(capsys: pytest.CaptureFixture[str]) -> None:
     assert tracebot(["query", "@slow hello", "--timeout", "0.5", "--json"]) == 1
     (slow,) = json.loads(capsys.readouterr().out)["answers"]
