@@ -1,8 +1,10 @@
 """Write a digest as a web page."""
 
+import os
 import sys
 from pathlib import Path
 
+from bot.cli.init.env_file import permissions_of, replace_file
 from reports.errors import CommandFailed
 from reports.render.html import page
 from reports.views.digest import DigestView
@@ -18,9 +20,21 @@ def write_page(view: View, file: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        Path(file).write_text(text, encoding="utf-8")
+        _write(Path(file), text)
     except OSError as error:
         raise CommandFailed(
             f"{file} cannot be written ({error.strerror}): name a file in a folder that you may "
             "write to."
         ) from None
+
+
+def _write(path: Path, text: str) -> None:
+    is_special = path.exists() and not path.is_file()  # Such as /dev/stdout, or a pipe.
+    folder = os.path.dirname(os.path.realpath(path))
+    if is_special or not os.access(folder, os.W_OK | os.X_OK):
+        path.write_text(text, encoding="utf-8")
+        return
+    umask = os.umask(0)  # It can only be read by setting it.
+    os.umask(umask)
+    # Whole: a full disk leaves the last page, and a web server never sends half of one.
+    replace_file(path, text, permissions=permissions_of(path, otherwise=0o666 & ~umask))

@@ -45,8 +45,13 @@ def import_agents(*, path: str, output: str | None) -> int:
         sys.stdout.write(imported.text)
         return DONE
     try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write(imported.text)
+        file = target.open("x", encoding="utf-8")
+        try:
+            with file:
+                file.write(imported.text)
+        except BaseException:  # Half of a file would also be in the way of the next attempt.
+            target.unlink()
+            raise
     except OSError as error:
         sys.stderr.write(f"tracebot: {target} cannot be written ({error.strerror}).\n")
         return FAILED

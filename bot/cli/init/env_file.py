@@ -64,29 +64,34 @@ def _target(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def permissions_of(path: Path) -> int:
-    """Return the permissions of a file, `PRIVATE` if there is none yet."""
-    return stat.S_IMODE(path.stat().st_mode) if path.exists() else PRIVATE
+def permissions_of(path: Path, *, otherwise: int = PRIVATE) -> int:
+    """Return the permissions of a file, *otherwise* if there is none yet."""
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else otherwise
 
 
 def write_whole(path: Path, text: str, *, permissions: int = PRIVATE) -> None:
-    """Write a file, all of it or nothing. Leaves no copy behind. Raises `ConfigurationError`."""
-    target = _target(path)
+    """Write a file as `replace_file` does. Raises `ConfigurationError`."""
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(descriptor, permissions)
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(temporary, target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        replace_file(path, text, permissions=permissions)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+def replace_file(path: Path, text: str, *, permissions: int) -> None:
+    """Write a file, all of it or nothing. Leaves no copy behind. Raises `OSError`."""
+    target = _target(path)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, permissions)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def may_be_committed(path: Path) -> bool:

@@ -4,6 +4,8 @@ What depends on a process (its streams, its start, its locks) is asked of a real
 """
 
 import json
+import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from reports.views.digest import DigestView
 from storage import Observability
 from storage.database.connect import connect
 from tests.support.command_line import run_here, tracebot
@@ -478,6 +481,49 @@ def test_a_shell_has_the_digest_of_the_last_24_hours(recorded: Path) -> None:
     refused = tracebot(recorded, "digest", "here", "at", "09:00")
     assert refused.returncode == 2
     assert "type /trace digest in one" in refused.stderr
+
+
+def test_a_digest_as_a_page_takes_the_place_of_the_last_one_if_there_is_room(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "pages" / "digest.html"
+    page.parent.mkdir()
+    page.write_text("the last page")
+    page.chmod(0o604)
+    words = ["digest", "now", "--html", str(page)]
+    size, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def page_without_room(view: DigestView) -> str:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        return "x" * 1000
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.cli.html_page.page", page_without_room)
+        try:
+            failed = run_here(recorded, *words)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    assert failed.returncode == 1
+    assert f"{page} cannot be written (File too large)" in failed.stderr
+    assert page.read_text() == "the last page"
+    assert run_here(recorded, *words).returncode == 0
+    assert "</html>" in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o604
+    assert list(page.parent.iterdir()) == [page]
+
+
+def test_a_new_page_has_the_permissions_of_other_new_files(recorded: Path, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        run_here(recorded, "digest", "now", "--html", str(tmp_path / "digest.html"))
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert (tmp_path / "digest.html").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_digest_as_a_page_goes_where_no_other_file_can_be_made(recorded: Path) -> None:
+    assert "</html>" in tracebot(recorded, "digest", "now", "--html", "/dev/stdout").stdout
 
 
 def test_ls_does_not_wait_for_what_only_other_commands_need(recorded: Path) -> None:

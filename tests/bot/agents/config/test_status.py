@@ -276,6 +276,19 @@ def test_a_crewx_file_is_imported_into_a_new_file(folder: Path) -> None:
     assert (again.returncode, "File exists" in again.stderr) == (1, True)
 
 
+def test_an_import_for_which_there_is_no_room_leaves_no_file(folder: Path) -> None:
+    (folder / "crewx.yaml").write_text("agents:\n- {id: ann, provider: cli/claude}\n")
+    without_room = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", TRACEBOT]
+    failed = subprocess.run(
+        [*without_room, "import", "crewx", "crewx.yaml", "--output", "new.toml"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert (failed.returncode, "new.toml cannot be written" in failed.stderr) == (1, True)
+    assert not (folder / "new.toml").exists()
+
+
 def test_a_crewx_file_is_printed_if_no_output_is_named(folder: Path) -> None:
     (folder / "crewx.yaml").write_text("agents:\n- {id: ann, provider: cli/claude}\n")
     result = here(folder, "import", "crewx", "crewx.yaml")
