@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Forwarded always, although the command has it already if it was sent to our process group: the
+kernel tells the same of it as of one that was sent to us alone, and twice is better than never."""
 FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 """A terminal sends these to the command as well as to us."""
 
