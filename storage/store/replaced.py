@@ -36,15 +36,15 @@ def replaced_by(
 ) -> list[Span]:
     """Return the stored forms that some of the spans replace.
 
-    Only `resumed` spans of a trace with errors can have been marked, and only others can have been
-    sent.
+    Only `resumed` spans of a trace with errors can have been marked. Others can have been sent only
+    before the first form of ours, which is a start or is not resumed.
     """
     keys = [
         (span.trace_id, span.span_id, span.process)
         for span in spans
         if span.process is not None
         and (trace := stored.get(span.trace_id)) is not None
-        and (key_of(span) not in resumed or (trace.error_count and span.status != "running"))
+        and (trace.error_count or span.status == "running" or key_of(span) not in resumed)
     ]
     # Several times the same, if there are fewer keys than are looked up at a time.
     rows = dict.fromkeys(map(tuple, REPLACED.rows(database, keys)))
