@@ -37,7 +37,7 @@ ENTRY, THEIR_ROOT, OUR_ROOT = 0, 1, 2
 """Values of `rooted`: how sure it is that a summary has the right root. The higher one stays."""
 
 COUNTED = -2
-"""Stored of a trace that its entry span has been counted for, until the root comes after all."""
+"""Stored of a trace that its entry span has been counted for, until the root has ended."""
 
 NO_ROOT = -1
 """Stands for them in what is added to a stored summary whose root stays."""
@@ -174,7 +174,10 @@ def _identity(
         root = _root(ours or members)
         return _unknown(ours or members, ENTRY) if root is None else _of_root(root)
     if (root := _root(members, trace.rooted)) is not None:
-        return _of_root(root)
+        fields = _of_root(root)
+        # A root that is sent while it runs is sent again, and must not count then either.
+        counted = trace.counted and root.received and root.status == "running"
+        return (COUNTED, *fields[1:]) if counted else fields
     if ours or trace.platform == RECEIVED:
         return _unknown(ours or members, NO_ROOT)
     return (*_unknown(members, NO_ROOT)[:3], LATEST, None, None)

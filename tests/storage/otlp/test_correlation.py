@@ -201,6 +201,8 @@ def test_a_trace_whose_root_never_comes_counts_once(
     assert counted() == (1, 1, 2 * SECOND)
     assert counted(replace(sent("c", "9"), **times)) == (1, 1, 2 * SECOND)
     clock[0] += QUIET_NS
+    begun = replace(sent("9", status="running"), ended_at=None, duration_ns=None)
+    assert counted(begun) == (1, 1, 2 * SECOND)
     assert counted(replace(sent("9"), **times)) == (1, 1, 2 * SECOND), "the root came late"
     assert correlator.rootless == 0
 
