@@ -120,8 +120,9 @@ def tracebot(arguments: list[str]) -> int:
     except OutputError as error:
         discard_output()
         return _refuse(str(error), [], code=FAILED)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        code = getattr(interrupt, "exit_code", INTERRUPTED)  # That of a signal, see `Interrupted`.
+        return int(code)
 
 
 def _run(arguments: list[str], typed: list[str]) -> int:

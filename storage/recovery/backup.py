@@ -24,7 +24,7 @@ from storage.database.new_file import set_aside
 from storage.database.private_file import give_to_owner
 from storage.database.shared_file import SharedDatabase
 from storage.errors import BackupError, NotOurDatabase
-from storage.recovery.known_backups import note_backup
+from storage.recovery.known_backups import note_backup, partial_copies
 from storage.recovery.replacement import set_aside_with_write_lock
 from storage.upkeep.erasure import apply_pending
 from storage.upkeep.journal import JournalEntry, add_entry
@@ -164,6 +164,9 @@ def _file(database: Database) -> SharedDatabase:
 def _partial(target: Path) -> Iterator[Path]:
     """Create a private file beside `target`, and remove it at the end unless it was renamed."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    for left in partial_copies(target):
+        if not _is_written(left):
+            _remove_with_logs(left)
     try:
         # Whoever may write in the folder could put a link in our way.
         partial.unlink(missing_ok=True)
@@ -177,9 +180,24 @@ def _partial(target: Path) -> Iterator[Path]:
             f"{target} cannot be written ({error.strerror}): name another file."
         ) from error
     finally:
-        for path in (partial, *_logs(partial)):
-            with suppress(OSError):
-                path.unlink()
+        _remove_with_logs(partial)
+
+
+def _is_written(partial: Path) -> bool:
+    """Return whether the process in the name of a partial copy still runs."""
+    try:
+        os.kill(int(partial.name.split(".")[-2]), 0)  # Signal 0 only checks that it exists.
+    except ProcessLookupError:
+        return False
+    except (PermissionError, ValueError, OverflowError):  # Of another user, or not our file.
+        return True
+    return True
+
+
+def _remove_with_logs(path: Path) -> None:
+    for each in (path, *_logs(path)):
+        with suppress(OSError):
+            each.unlink()
 
 
 def _logs(path: Path) -> list[Path]:

@@ -4,6 +4,7 @@ It is a file because the bot asks it before each turn of an agent, also while th
 what is in a backup is as private as the database.
 """
 
+import glob
 import json
 import os
 from pathlib import Path
@@ -25,7 +26,7 @@ def note_backup(database: Path, backup: Path) -> None:
     if str(backup) in known:
         return
     if len(known) >= MOST:
-        known = [line for line in known if os.path.lexists(line)]
+        known = [line for line in known if _copies(Path(line))]
         kept = "".join(f"{json.dumps(line)}\n" for line in known)
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         partial.unlink(missing_ok=True)
@@ -35,8 +36,18 @@ def note_backup(database: Path, backup: Path) -> None:
 
 
 def known_backups(database: Path) -> tuple[Path, ...]:
-    """Return the backups that still exist."""
-    return tuple(Path(line) for line in _lines(backup_list(database)) if os.path.lexists(line))
+    """Return the backups that still exist, and what a backup that was killed has left."""
+    listed = _lines(backup_list(database))
+    return tuple(copy for line in listed for copy in _copies(Path(line)))
+
+
+def partial_copies(target: Path) -> list[Path]:
+    """Return the copies beside *target* that a process writes, or was killed while writing."""
+    return sorted(target.parent.glob(f".{glob.escape(target.name)}.[0-9]*.partial"))
+
+
+def _copies(backup: Path) -> list[Path]:
+    return [*([backup] if os.path.lexists(backup) else []), *partial_copies(backup)]
 
 
 def _add(path: Path, lines: str) -> None:

@@ -278,9 +278,11 @@ def _finished_writers(database: Database, *, before: int, year_ago: int) -> set[
 
 
 def old_copies(database: Path) -> list[Path]:
-    """Return the files that recoveries and restores have set aside beside the database."""
-    kinds = (*(f".{kind}-*" for kind in ("damaged", "replaced", "orphan")), ".spool/*.damaged")
-    return [path for kind in kinds for path in database.parent.glob(f"{database.name}{kind}")]
+    """Return what recoveries and restores have set aside, or a killed restore has left."""
+    name = database.name
+    set_aside = [f"{name}.{kind}-*" for kind in ("damaged", "replaced", "orphan")]
+    kinds = (*set_aside, f"{name}.spool/*.damaged", f".{name}.[0-9]*.partial")
+    return [path for kind in kinds for path in database.parent.glob(kind)]
 
 
 def remove_files_here(database: Database, retention: Retention, *, now: int) -> None:

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.cli.commands.signals import interruptible
 from bot.cli.exit_codes import DONE, FAILED
 from reports import formatting
 from reports.errors import UsageError
@@ -97,7 +98,8 @@ def run_backup(args: Namespace, database: Database) -> int:
 
     refuse_open_backup(Path(args.file), database=args.database or "")
     line = ProgressLine()
-    copied = backup(database, Path(args.file), force=args.force, progress=line.pages)
+    with interruptible():  # Or a copy of all conversations would stay, under a hidden name.
+        copied = backup(database, Path(args.file), force=args.force, progress=line.pages)
     line.clear()
     sys.stdout.write(f"{copied.path} is written and checked: {_contents(copied)}.\n")
     files, size = waiting(spool_folder(database.path))
@@ -111,7 +113,8 @@ def run_backup(args: Namespace, database: Database) -> int:
 
 def run_restore(args: Namespace, database: Database) -> int:
     line = ProgressLine()
-    restored = restore(database, Path(args.file), force=args.force, progress=line.pages)
+    with interruptible():
+        restored = restore(database, Path(args.file), force=args.force, progress=line.pages)
     line.clear()
     kept = f" The old database is kept as {restored.aside}." if restored.aside else ""
     again = f" {_counted(restored.erasures, 'erasure')} made since then applied again."

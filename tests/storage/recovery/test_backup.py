@@ -20,6 +20,7 @@ from storage.recovery.backup import backup, restore
 from storage.recovery.known_backups import backup_list, known_backups
 from storage.recovery.opening import open_database
 from storage.store.spool_files import spool_folder
+from storage.upkeep.retention import old_copies
 from storage.writer.spool import Spool
 from tests.support.recorded_names import until
 
@@ -77,6 +78,58 @@ def test_each_backup_is_listed_as_long_as_it_exists(
     listed = backup_list(database.path)
     assert stat.S_IMODE(listed.stat().st_mode) == 0o600
     assert len(listed.read_text().splitlines()) == 2
+
+
+KILLED_WHILE_CHECKING = """
+import os, signal, sys
+import storage.recovery.backup as module
+module._verified = lambda *a, **k: (os.kill(os.getpid(), signal.{signal}), signal.pause())
+from bot.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def interrupted(name: str, *words: str, database: Path) -> int:
+    """Run a command to which a signal comes while it checks a copy. Return its exit code."""
+    script = KILLED_WHILE_CHECKING.format(signal=name)
+    environ = {**os.environ, "TRACEBOT_DATABASE_URL": str(database)}
+    command = [sys.executable, "-c", script, *words]
+    done = subprocess.run(command, env=environ, cwd=database.parent, timeout=60, check=False)
+    return done.returncode
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_backup_or_restore_that_is_told_to_stop_leaves_no_copy(
+    database: SharedDatabase, tmp_path: Path, command: str, name: str, code: int
+) -> None:
+    target = tmp_path / "copy.db"
+    if command == "restore":
+        backup(database, target)
+    assert interrupted(name, command, str(target), database=database.path) == code
+    assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+
+
+def test_what_a_killed_backup_has_left_is_listed_until_the_next_removes_it(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    target = tmp_path / "copy.db"
+    assert interrupted("SIGKILL", "backup", str(target), database=database.path) == -9
+    (left,) = tmp_path.glob(".copy.db.*.partial")
+    assert known_backups(database.path) == (left,)
+    beside = tmp_path / f".copy.db.{os.getppid()}.partial"  # Of a process that runs.
+    beside.touch()
+    backup(database, target)
+    assert known_backups(database.path) == (target, beside)
+
+
+def test_what_a_killed_restore_has_left_is_listed_with_the_files_set_aside(
+    database: SharedDatabase, tmp_path: Path
+) -> None:
+    target = tmp_path / "copy.db"
+    backup(database, target)
+    interrupted("SIGKILL", "restore", str(target), database=database.path)
+    assert [path.suffix for path in old_copies(database.path)] == [".partial"]
 
 
 def test_an_existing_file_is_replaced_only_with_force(
