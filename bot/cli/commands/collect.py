@@ -1,10 +1,12 @@
 """`tracebot collect`: receive OpenTelemetry from any program until a signal."""
 
 import logging
+import signal
 import sys
+import time
 from collections import Counter
 
-from bot.cli.commands.signals import stop_signal
+from bot.cli.commands.signals import WAKE_S, StopSignal, stop_signal
 from bot.cli.terminal import log_to_stderr
 from bot.http.addresses import LOOPBACK
 from bot.http.otlp_receiver import Collector
@@ -30,6 +32,7 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
         platform="otlp",
         busy_timeout_ms=settings.busy_timeout_ms,
     ) as observability:
+        stop = _told_to_stop()
         collector = Collector(observability, capture=settings.captured, token=token)
         try:
             url = collector.listen(host=host, port=port)
@@ -44,9 +47,12 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
             'The settings of each agent: "Receive telemetry" in the documentation. '
             "Press Ctrl-C to stop.\n"
         )
-        stop_signal().wait()
+        stop.wait()
+        again = _told_to_stop()
         collector.stop()
-        stored = observability.flush(FLUSH_S)
+        stored = _flush(observability, again)
+        if not stored:  # What is left waits in the spool.
+            observability.close(0)
     counts = collector.counts
     sys.stderr.write(
         f"tracebot received {counts.stored:,} spans, log records and data points, ignored "
@@ -56,9 +62,28 @@ def collect(settings: Settings, *, host: str, port: int, database: str | None) -
     )
     if not stored:
         sys.stderr.write(
-            f"tracebot: Not all of them were stored within {FLUSH_S:.0f} s: see tracebot health.\n"
+            "tracebot: Not all of them are stored yet. The next process that records to this "
+            "database stores them: see tracebot health.\n"
         )
     return 0 if stored else 1
+
+
+def _told_to_stop() -> StopSignal:
+    return stop_signal(signal.SIGHUP)
+
+
+def _flush(observability: Observability, again: StopSignal) -> bool:
+    """Wait until all is stored, for at most `FLUSH_S` or until a signal. Return whether it is."""
+    deadline = time.monotonic() + FLUSH_S
+    stored = observability.flush(WAKE_S)
+    if not stored:
+        sys.stderr.write(
+            f"tracebot: The database is busy: waiting for up to {FLUSH_S:.0f} s to store what was "
+            "received. Press Ctrl-C to leave it to the next process that records.\n"
+        )
+    while not stored and not again.is_set() and time.monotonic() < deadline:
+        stored = observability.flush(WAKE_S)
+    return stored
 
 
 def _by_cause(counts: Counter[str]) -> str:

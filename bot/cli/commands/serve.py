@@ -15,7 +15,7 @@ from bot.agents.config.roster import Roster
 from bot.agents.programs.process.temporary import remove_left_folders
 from bot.app import build_bot
 from bot.cli.agents_file import load_agents
-from bot.cli.commands.signals import Hangup, StopSignal, stop_signal
+from bot.cli.commands.signals import Hangup, StopSignal, handle, stop_signal
 from bot.cli.exit_codes import DONE
 from bot.cli.terminal import log_to_stderr
 from bot.concurrency.notice_board import AGENTS
@@ -148,10 +148,10 @@ def _hurry_at_next_signal(bot: Bot) -> None:
 
     def hurrying(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
+            if signal.getsignal(each) is not signal.SIG_IGN:
+                signal.signal(each, signal.SIG_DFL)
         # In another thread: the signal may have interrupted this one while it holds a lock that
         # cancelling needs.
         threading.Thread(target=bot.cancel_turns, daemon=True).start()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, hurrying)
+    handle((signal.SIGTERM, signal.SIGINT), hurrying)

@@ -5,7 +5,7 @@ import os
 import queue
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -44,16 +44,27 @@ class StopSignal:
         return self._is_set
 
 
-def stop_signal() -> StopSignal:
-    """Return what SIGTERM or Ctrl-C sets. Call it on the main thread."""
+def stop_signal(*others: signal.Signals) -> StopSignal:
+    """Return what SIGTERM, Ctrl-C or one of *others* sets. Call it on the main thread."""
     stop = StopSignal()
 
     def set_stop(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, set_stop)
+    handle((signal.SIGTERM, signal.SIGINT, *others), set_stop)
     return stop
+
+
+def handle(
+    numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]
+) -> None:
+    """Call *handler* at these signals, but for those that we were started to ignore.
+
+    nohup ignores SIGHUP, and a shell's script SIGINT in what it starts with `&`.
+    """
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 class Hangup:

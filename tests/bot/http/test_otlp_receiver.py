@@ -29,8 +29,10 @@ from bot.http.otlp_receiver import MAX_BODY, Collector, listen_to_agents
 from bot.http.telemetry_store import RESERVED
 from bot.settings import Settings, SettingsError
 from storage import Observability
+from storage.database.driver import Connection
 from storage.database.models import MetricRow
 from storage.queries.traces import recent_traces, trace_spans
+from storage.store.spool_files import spool_folder, waiting
 from tests.support.paths import ROOT
 
 JSON = {"content-type": "application/json"}
@@ -389,7 +391,27 @@ def collecting(db_path: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[An
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_leaves_to_the_spool_what_a_busy_database_does_not_take(
+    collecting: Callable[..., tuple[Any, str]], db_path: Path
+) -> None:
+    process, url = collecting("--port", "0")
+    blocker = Connection(str(db_path))
+    try:
+        blocker.execute("BEGIN IMMEDIATE")
+        assert httpx.post(f"{url}/v1/traces", json=a_request("a")).status_code == 200
+        process.send_signal(signal.SIGINT)
+        while "waiting for up to 60 s" not in (line := process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 1
+    finally:
+        blocker.rollback()
+        blocker.close()
+    assert "Not all of them are stored yet" in process.stderr.read()
+    assert waiting(spool_folder(db_path))[0] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_collect_stores_all_it_took_before_it_stops(
     collecting: Callable[..., tuple[Any, str]], observability: Observability, number: int
 ) -> None:

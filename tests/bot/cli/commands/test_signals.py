@@ -49,6 +49,21 @@ def test_a_signal_that_arrives_on_another_thread_stops_the_command() -> None:
     assert done.returncode == 0
 
 
+IGNORED = """
+import signal
+from bot.cli.commands.signals import stop_signal
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+stop = stop_signal()
+signal.raise_signal(signal.SIGINT)
+assert not stop.is_set()
+"""
+
+
+def test_a_signal_that_a_script_ignores_for_its_background_does_not_stop_the_command() -> None:
+    assert subprocess.run([sys.executable, "-c", IGNORED], timeout=20).returncode == 0
+
+
 CLOSED_TERMINAL = """
 import os, pty, signal, sys
 from bot.cli.commands.signals import Hangup, stop_signal
