@@ -292,6 +292,9 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
         raise refusal(str(error), f"{parser.prog} {words[0]}") from None
     _take_rest(rest, args, parser)
     args.command = args.command or "help"
+    if getattr(args, "database", None) == "":
+        # A variable of the shell that is not set: the one of the settings is not meant.
+        raise UsageError(f"--database needs a path: see tracebot help {args.command}.")
     if args.command == "ls":
         _refuse_number(args.words)
     if args.command in TAKEN:

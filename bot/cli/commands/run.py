@@ -51,14 +51,14 @@ def main(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -
     """Parse our own options and run the rest. Return the exit code."""
     rest, database = list(arguments), None
     while rest and rest[0].startswith("-") and rest[0] != "--":
-        option, _, value = rest.pop(0).partition("=")
+        option, equals, value = rest.pop(0).partition("=")
         if option in ("-h", "--help"):
             return _describe()
         if option != "--database":
             return _refuse(f"run does not take {option}")
-        if not (value or rest):
+        database = value if equals or not rest else rest.pop(0)
+        if database in ("", "--"):  # A variable of the shell that is not set.
             return _refuse("--database needs a path")
-        database = value or rest.pop(0)
     command = rest[1:] if rest[:1] == ["--"] else rest
     if not command:
         return _refuse("The command to run is missing")

@@ -319,6 +319,12 @@ def test_health_counts_what_is_there(recorded: Path) -> None:
         (["clean", "--down-to", "x"], 2, "not a size"),
         (["clean"], 2, "--older-than 30d or --down-to 2GB"),
         (["collect", "--port", "99999"], 2, "is not a port: write a number from 0 to 65535"),
+        (["ls", "--database="], 2, "--database needs a path: see tracebot help ls."),
+        (["clean", "--down-to", "1MB", "--database", ""], 2, "--database needs a path"),
+        (["restore", "--force", "--database=", "x.db"], 2, "--database needs a path"),
+        (["doctor", "--database="], 2, "--database needs a path"),
+        (["query", "--database=", "hello"], 2, "--database needs a path"),
+        (["rehearse", "--database="], 2, "--database needs a path"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_an_exit_code(

@@ -416,13 +416,20 @@ def test_one_sentence_says_that_the_server_is_away(tmp_path: Path) -> None:
         (["--"], "The command to run is missing"),
         (["--databse", "x"], "run does not take --databse"),
         (["--database"], "--database needs a path"),
+        (["--database=", "--", "touch", "ran"], "--database needs a path"),
+        (["--database", "", "--", "touch", "ran"], "--database needs a path"),
+        (["--database", "--", "touch", "ran"], "--database needs a path"),
     ],
 )
-def test_run_says_what_is_wrong_with_its_options(options: list[str], reason: str) -> None:
-    result = subprocess.run([TRACEBOT, "run", *options], capture_output=True, text=True)
+def test_run_says_what_is_wrong_with_its_options(
+    options: list[str], reason: str, tmp_path: Path
+) -> None:
+    command = [TRACEBOT, "run", *options]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 2
     hint = "write tracebot run -- COMMAND, or see tracebot help run."
     assert result.stderr == f"tracebot: {reason}: {hint}\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_run_does_not_wait_for_what_it_does_not_need(db_path: Path) -> None:
