@@ -72,6 +72,10 @@ def _prepare(given: Sequence[str]) -> None:
         from bot.cli.own_process import protect_own_process
 
         protect_own_process()
+    if given[:1] == ["serve"]:
+        from bot.cli.commands.signals import note_hangups
+
+        note_hangups()
     if given[:1] != ["run"]:  # Its command gets the streams and the environment as they are.
         from bot.cli.streams import prepare_streams
 

@@ -113,6 +113,7 @@ def _show_values(view: "View") -> None:
 
 def _page(text: str) -> None:
     import shlex
+    import signal
     import subprocess
 
     from bot.agents.programs.process.environment import FORBIDDEN, matches
@@ -135,8 +136,9 @@ def _page(text: str) -> None:
         # It is not installed, or the variable is empty or lacks a quote.
         sys.stdout.write(text)
         return
+    # Ctrl-C is for the pager, which ends a search by it. The terminal is its own until it ends.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process.communicate(text)
-    except KeyboardInterrupt:
-        # Ctrl-C is for the pager, which ends a search by it. The terminal is its own until it ends.
-        process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)

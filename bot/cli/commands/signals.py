@@ -67,6 +67,15 @@ def handle(
             signal.signal(number, handler)
 
 
+_early: list[int] = []
+"""The hangups that came before anything could be read again."""
+
+
+def note_hangups() -> None:
+    """Let no SIGHUP end this process while it starts: `Hangup` follows it later."""
+    handle((signal.SIGHUP,), lambda number, frame: _early.append(number))
+
+
 class Hangup:
     """SIGHUP: something is read again, or the terminal was closed, and then *stop* is set.
 
@@ -88,6 +97,9 @@ class Hangup:
                 reload()
 
         signal.signal(signal.SIGHUP, handle)
+        if _early:
+            _early.clear()
+            handle(signal.SIGHUP, None)
 
 
 def _has_terminal() -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from bot.cli.main import tracebot
 from storage import Observability
-from tests.support.terminals import on_terminal
+from tests.support.terminals import TRACEBOT, on_terminal, shell_on_terminal
 
 PAGER = f"{sys.executable} -c \"import sys; print('PAGED', len(sys.stdin.read().splitlines()))\""
 LONG = "deploy " * 40
@@ -50,6 +50,33 @@ def test_a_terminal_shows_what_is_longer_than_its_screen_in_a_pager(recorded: Pa
     with on_terminal(recorded, "ls", lines=5, PAGER=PAGER) as terminal:
         assert terminal.wait() == 0
     assert terminal.shown == "PAGED 14\n"
+
+
+PATIENT_PAGER = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: print("HEARD", flush=True))
+sys.stdin.read(9)
+print("READY", flush=True)
+open("/dev/tty").readline()
+print("PAGED", len(sys.stdin.read().splitlines()))
+"""
+
+
+def test_ctrl_c_in_a_pager_does_not_cut_what_it_shows(tmp_path: Path) -> None:
+    with Observability.open(tmp_path / "long.db", platform="cli") as observability:
+        for number in range(1_000):
+            with observability.span("run make", text=f"{number}: {LONG}"):
+                pass
+    (tmp_path / "pager.py").write_text(PATIENT_PAGER)
+    pager = f"{sys.executable} {tmp_path}/pager.py"
+    script = f"{TRACEBOT} ls -n 1000 --database {tmp_path}/long.db; echo LEFT"
+    with shell_on_terminal(script, PAGER=pager) as terminal:
+        terminal.wait_for("READY")
+        terminal.press_ctrl_c()
+        terminal.wait_for("HEARD")
+        terminal.type("")
+        terminal.wait_for("LEFT\n")
+    assert int(terminal.shown.partition("PAGED ")[2].split()[0]) > 1_000
 
 
 def test_a_pager_gets_none_of_the_bots_secrets(recorded: Path) -> None:

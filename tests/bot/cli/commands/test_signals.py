@@ -1,5 +1,6 @@
 """A command that runs until it is told to stop is told by any of its threads."""
 
+import signal
 import subprocess
 import sys
 
@@ -88,6 +89,48 @@ while told_so_far.count(b" ") < 3:
 os.kill(child, signal.SIGKILL)
 print(told_so_far.decode())
 """
+
+
+IGNORED = """
+import signal
+from bot.cli.commands.signals import stop_signal
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+stop = stop_signal()
+signal.raise_signal(signal.SIGINT)
+assert not stop.is_set()
+signal.raise_signal(signal.SIGTERM)
+assert stop.is_set()
+"""
+
+
+def test_a_command_in_the_background_of_a_script_is_not_ended_by_its_ctrl_c() -> None:
+    assert subprocess.run([sys.executable, "-c", IGNORED], timeout=20).returncode == 0
+
+
+EARLY = """
+import signal
+from bot.cli.commands.signals import Hangup, note_hangups, stop_signal
+
+note_hangups()
+signal.raise_signal(signal.SIGHUP)
+print("alive")
+hangup = Hangup(stop_signal())
+for _ in range(2):
+    hangup.reload_by(lambda: print("reload"))
+"""
+
+
+def test_a_reload_that_comes_before_a_bot_has_started_is_done_once_it_has() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
+    assert done.stdout.split() == ["alive", "reload"], done.stderr
 
 
 @pytest.mark.parametrize(("under", "then"), [("shell", "stop"), ("nohup", "reload")])
