@@ -67,13 +67,20 @@ def handle(
             signal.signal(number, handler)
 
 
-_early: list[int] = []
-"""The hangups that came before anything could be read again."""
+class NotedHangup:
+    """A handler of SIGHUP that only notes it. The terminal may be closed by then."""
+
+    def __init__(self) -> None:
+        self.has_come = False
+        self.had_terminal = _has_terminal()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.has_come = True
 
 
 def note_hangups() -> None:
     """Let no SIGHUP end this process while it starts: `Hangup` follows it later."""
-    handle((signal.SIGHUP,), lambda number, frame: _early.append(number))
+    handle((signal.SIGHUP,), NotedHangup())
 
 
 class Hangup:
@@ -85,7 +92,9 @@ class Hangup:
 
     def __init__(self, stop: StopSignal) -> None:
         self._stop = stop
-        self._ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
+        before = signal.getsignal(signal.SIGHUP)
+        had_terminal = before.had_terminal if isinstance(before, NotedHangup) else _has_terminal()
+        self._ends = before is not signal.SIG_IGN and had_terminal
 
     def reload_by(self, reload: Callable[[], object]) -> None:
         """Call *reload* at each SIGHUP from now on. Call it on the main thread."""
@@ -96,9 +105,9 @@ class Hangup:
             else:
                 reload()
 
+        before = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, handle)
-        if _early:
-            _early.clear()
+        if isinstance(before, NotedHangup) and before.has_come:
             handle(signal.SIGHUP, None)
 
 

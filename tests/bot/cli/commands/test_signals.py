@@ -50,21 +50,6 @@ def test_a_signal_that_arrives_on_another_thread_stops_the_command() -> None:
     assert done.returncode == 0
 
 
-IGNORED = """
-import signal
-from bot.cli.commands.signals import stop_signal
-
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-stop = stop_signal()
-signal.raise_signal(signal.SIGINT)
-assert not stop.is_set()
-"""
-
-
-def test_a_signal_that_a_script_ignores_for_its_background_does_not_stop_the_command() -> None:
-    assert subprocess.run([sys.executable, "-c", IGNORED], timeout=20).returncode == 0
-
-
 CLOSED_TERMINAL = """
 import os, pty, signal, sys
 from bot.cli.commands.signals import Hangup, stop_signal
@@ -131,6 +116,35 @@ def test_a_reload_that_comes_before_a_bot_has_started_is_done_once_it_has() -> N
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     assert done.stdout.split() == ["alive", "reload"], done.stderr
+
+
+CLOSED_EARLY = """
+import os, pty, signal, time
+from bot.cli.commands.signals import Hangup, note_hangups, stop_signal
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+heard, told = os.pipe()
+child, screen = pty.fork()
+if child == 0:
+    note_hangups()
+    os.write(told, b"starting ")
+    while not signal.getsignal(signal.SIGHUP).has_come:
+        time.sleep(0.01)
+    stop = stop_signal()
+    Hangup(stop).reload_by(lambda: os.write(told, b"reload "))
+    os.write(told, b"stop " if stop.is_set() else b"on ")
+    os._exit(0)
+starting = os.read(heard, 100)
+os.close(screen)
+os.waitpid(child, 0)
+print(starting.decode(), os.read(heard, 100).decode())
+"""
+
+
+def test_a_bot_whose_terminal_is_closed_while_it_starts_ends() -> None:
+    command = [sys.executable, "-c", CLOSED_EARLY]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.stdout.split() == ["starting", "stop"], done.stderr
 
 
 @pytest.mark.parametrize(("under", "then"), [("shell", "stop"), ("nohup", "reload")])
