@@ -22,7 +22,12 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from bot.errors import ConfigurationError
 from reports.units import parse_duration, parse_retention
@@ -184,7 +189,22 @@ class Settings(BaseSettings):
         return f"{redacted_start(text, PREVIEW_LENGTH)}…"
 
 
-def load_settings(**overrides: Any) -> Settings:
+class DefaultSettings(Settings):
+    """The defaults, whatever the environment and `.env` say: for the bot of a demo."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def load_settings(source: type[Settings] = Settings, **overrides: Any) -> Settings:
     """Read the environment and `.env`, and remove the tokens from the environment.
 
     A child process, such as an agent, then cannot inherit them. Raises `SettingsError`.
@@ -192,7 +212,7 @@ def load_settings(**overrides: Any) -> Settings:
     for name in _service_links(os.environ):
         del os.environ[name]
     try:
-        settings = Settings(**overrides)
+        settings = source(**overrides)
     except ValidationError as error:
         # The first of each variable: one that may be of several types has a mistake for each.
         mistakes = {each["loc"][0]: each for each in reversed(error.errors())}

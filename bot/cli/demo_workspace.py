@@ -1,10 +1,14 @@
-"""Start the workspace of a demo, and keep it open with its page."""
+"""Start the workspace of a demo, keep it open with its page, and say how to go on."""
 
 import os
+import shlex
+import shutil
 import signal
+import sys
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot.cli.manifest import manifest_path
 from bot.errors import ConfigurationError
@@ -57,3 +61,13 @@ def read_manifest() -> Manifest:
 def plain(text: str) -> str:
     """Escape text of others, so that rich does not read it as markup."""
     return visible(text).replace("[", r"\[")
+
+
+def own_command() -> str:
+    """Return how this program can be called from the current folder."""
+    program = Path(os.path.abspath(sys.argv[0]))
+    found = shutil.which(program.name)
+    if found and os.path.abspath(found) == str(program):
+        return program.name
+    here = Path.cwd()
+    return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))

@@ -15,7 +15,7 @@ from bot.cli.fortnight.plot import fortnight
 from bot.cli.fortnight.stage import move_in
 from bot.lifecycle import connect
 from bot.sandbox import Sandbox
-from bot.settings import load_settings
+from bot.settings import DefaultSettings, load_settings
 from storage import Observability
 
 WEEK = 7
@@ -61,7 +61,7 @@ def _start_bot(
     stack: ExitStack, sandbox: Sandbox, observability: Observability, folder: Path
 ) -> None:
     settings = load_settings(
-        _env_file=None,
+        DefaultSettings,
         SLACK_BOT_TOKEN=sandbox.bot_token,
         SLACK_APP_TOKEN=sandbox.app_token,
         SLACK_API_URL=sandbox.api_url,

@@ -3,7 +3,8 @@
 import time
 
 from bot.cli.demo.conversation import Played
-from bot.cli.demo.screen import Screen, own_command
+from bot.cli.demo.screen import Screen
+from bot.cli.demo_workspace import own_command
 from bot.sandbox import Message
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse

@@ -1,11 +1,7 @@
 """Print what people see in Slack as a transcript that fits the terminal."""
 
-import os
-import shlex
 import shutil
-import sys
 import textwrap
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -62,13 +58,3 @@ class Screen:
         for line, why in commands.items():
             comment = Text(f"  # {why}" if why else "", style="dim")
             self._console.print(Text.assemble("  ", f"{line:<{longest}}" if why else line, comment))
-
-
-def own_command() -> str:
-    """Return how this program can be called from the current folder."""
-    program = Path(os.path.abspath(sys.argv[0]))
-    found = shutil.which(program.name)
-    if found and os.path.abspath(found) == str(program):
-        return program.name
-    here = Path.cwd()
-    return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bot.cli.demo_workspace import Stay, keep_open, plain
+from bot.cli.demo_workspace import Stay, keep_open, own_command, plain
 from bot.cli.exit_codes import DONE
 from bot.cli.fortnight.clock import SECOND_NS
 from bot.cli.fortnight.plot import fortnight
@@ -75,8 +75,9 @@ def _show_day(
 def _say_what_next(console: Console, database: Path, *, took: float) -> None:
     console.print(f"\nThat took {took:.1f} s. Everything is recorded in {database}. Try next:\n")
     console.print(f"  export TRACEBOT_DATABASE_URL={database}")
+    tracebot = own_command()
     for command, why in TRY_NEXT:
-        console.print(f"  .venv/bin/tracebot {command:<40} # {why}")
+        console.print(f"  {tracebot} {command:<40} # {why}")
     console.print(
-        f"  .venv/bin/tracebot {'demo --fortnight --keep':<40} # play it again, with its web page\n"
+        f"  {tracebot} {'demo --fortnight --keep':<40} # play it again, with its web page\n"
     )

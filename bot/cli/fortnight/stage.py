@@ -27,7 +27,7 @@ from bot.lifecycle import Bot, connect
 from bot.replies.buttons import FEEDBACK
 from bot.replies.reason_modal import TEXT
 from bot.sandbox import Channel, Message, Sandbox, User
-from bot.settings import load_settings
+from bot.settings import DefaultSettings, load_settings
 from bot.slack.connection.status import note_connection
 from storage import Observability
 from storage.database.models import ScoreRow, TraceRow
@@ -62,7 +62,7 @@ class Stage:
 
     def _start_bot(self) -> Bot:
         settings = load_settings(
-            _env_file=None,
+            DefaultSettings,
             SLACK_BOT_TOKEN=self.sandbox.bot_token,
             SLACK_APP_TOKEN=self.sandbox.app_token,
             SLACK_API_URL=self.sandbox.api_url,

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, Protocol
@@ -11,6 +12,8 @@ from bot.sandbox.state.faults import Faults
 from bot.sandbox.state.manifest import Manifest
 from bot.sandbox.state.values import Json
 from bot.sandbox.state.workspace import Workspace
+
+logger = logging.getLogger("tracebot.sandbox")
 
 Kind = Literal["events_api", "slash_commands", "interactive"]
 Then = Callable[[Json | None], None]
@@ -159,6 +162,9 @@ class Outbox:
                 reason = failure.reason
                 if failure.final:
                     break
+            except Exception:  # A fault of the sandbox itself: its tests look at what is lost.
+                logger.exception("An event could not be delivered")
+                break
         with self._workspace.changing():
             self.lost.append(payload)
 

@@ -146,7 +146,9 @@ class SocketHub:
     async def _next_connection(self, *, patient: bool) -> Connection:
         if not self.connections and not patient:
             raise Undelivered("dispatch_failed")
-        await self._connected.wait()
+        # One that came may be gone again before this goes on.
+        while not self.connections:
+            await self._connected.wait()
         connection = self.connections[self._turn % len(self.connections)]
         self._turn += 1
         return connection

@@ -44,6 +44,30 @@ def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.parametrize("story", [[], ["--fortnight"]])
+def test_the_settings_of_a_bot_in_the_same_shell_do_not_change_the_demo(
+    tmp_path: Path, story: list[str]
+) -> None:
+    settings = {
+        "TRACEBOT_FEEDBACK_UP": "heart",
+        "TRACEBOT_CAPTURE": "none",
+        "TRACEBOT_WORKERS": "1",
+        "TRACEBOT_AGENTS": "/nowhere.toml",
+        "SLACK_BOT_TOKEN": "xoxb-of-the-bot",
+    }
+    done = subprocess.run(
+        ["tracebot", "demo", *story],
+        env={**environment(tmp_path), **settings},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n  tracebot show" in done.stdout
+
+
 def read_until(demo: subprocess.Popen[str], words: str) -> str:
     """Return what the demo prints up to the first line with these words."""
     assert demo.stdout
