@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -70,6 +71,7 @@ class LogThrottle(logging.Handler):
             kind = (record.name, record.levelno)
         if kind in self._repeated:
             self._repeated[kind].count += 1
+            self._wait()  # Perhaps no thread could start before.
             return
         self._repeated[kind] = Repeated(_without_exception(record))
         self._texts[line] += 1
@@ -79,27 +81,34 @@ class LogThrottle(logging.Handler):
     def tell(self) -> None:
         """Pass on each warning that was repeated, with its number, and forget the others."""
         with self._lock:
-            repeated = {kind: each for kind, each in self._repeated.items() if each.count}
-            self._repeated = {kind: Repeated(each.record) for kind, each in repeated.items()}
-            self._texts.clear()
-            for each in repeated.values():
-                self._pass_on(_summary(each))
+            self._tell()
             self._timer = None
             self._wait()
 
+    def _tell(self) -> None:
+        repeated = {kind: each for kind, each in self._repeated.items() if each.count}
+        self._repeated = {kind: Repeated(each.record) for kind, each in repeated.items()}
+        self._texts.clear()
+        for each in repeated.values():
+            self._pass_on(_summary(each))
+
     def close(self) -> None:
         """Tell what is left."""
-        self.tell()
         with self._lock:
+            self._tell()
             if self._timer is not None:
                 self._timer.cancel()
         super().close()
 
     def _wait(self) -> None:
         if self._timer is None and self._repeated:
-            self._timer = threading.Timer(self._every_s, self.tell)
-            self._timer.daemon = True
-            self._timer.start()
+            timer = threading.Timer(self._every_s, self.tell)
+            timer.daemon = True
+            # Not at the limit of threads, nor while the interpreter ends. The next warning tries
+            # again: none may fail its caller.
+            with suppress(RuntimeError):
+                timer.start()
+                self._timer = timer
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         for target in self.targets:

@@ -303,15 +303,20 @@ class RecordingSpan:
     ) -> None:
         """Record an exception that leaves the span's block, as an `event` and as the `status`.
 
-        A status set earlier stays.
+        A status set earlier stays, and a failure whose type was told needs no event.
         """
-        if self.status != "running" or self.ended_at is not None:
+        if self.ended_at is not None or (self.error is not None and self.error[0]):
             return
-        if event:
+        if event and not self._has_recorded(exception):
             self.record_exception(exception)
-        if status:
+        if status and self.status == "running":
             outcome: Status = "error" if isinstance(exception, Exception) else "cancelled"
             self.fail(type(exception).__qualname__, text_of(exception), status=outcome)
+
+    def _has_recorded(self, exception: BaseException) -> bool:
+        last: Any = self.events[-1]["attributes"] if self.events else {}
+        of = type(exception).__qualname__, text_of(exception)
+        return of == (last.get("exception.type"), last.get("exception.message"))
 
 
 def is_status(value: object) -> TypeGuard[Status]:

@@ -1,12 +1,14 @@
 """A warning that is repeated is passed on once, and then with its number."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from storage.recording.log_throttle import MAX_KINDS, MAX_TEXTS, LogThrottle
+from tests.support.recorded_names import until
 
 
 class Kept(logging.Handler):
@@ -144,3 +146,40 @@ def test_a_text_whose_arguments_do_not_fit_is_passed_on(kept: Kept, throttle: Lo
     throttle.targets = target
     throttle.tell()
     assert kept.texts == ["%d" + MORE.format(1)]
+
+
+def test_a_warning_that_no_thread_can_count_down_for_fails_nobody(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the limit of processes, or while the interpreter ends."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    throttle = LogThrottle(kept, every_s=0.01)
+    root = logging.getLogger()
+    root.addHandler(throttle)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for number in range(3):
+            if number == 2:
+                patch.undo()
+            LIBRARY.warning("one")
+    assert until(lambda: len(kept.texts) > 1), "its number is told once a thread can start"
+    root.removeHandler(throttle)
+    throttle.close()
+    assert kept.texts == ["one", "one" + MORE.format(2)]
+
+
+def test_a_throttle_that_is_closed_leaves_no_thread(kept: Kept) -> None:
+    throttle = LogThrottle(kept, every_s=1_000)
+    for _ in range(2):
+        throttle.handle(
+            logging.makeLogRecord({"name": "x", "msg": "one", "levelno": logging.WARNING})
+        )
+    before = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+    throttle.close()
+    for timer in before:
+        timer.join(10)
+    assert kept.texts == ["one", "one" + MORE.format(1)]
+    assert not any(isinstance(each, threading.Timer) for each in threading.enumerate())

@@ -226,6 +226,35 @@ def test_a_span_ends_with_its_block_and_keeps_the_exception(
     assert found.events[0]["attributes"]["exception.type"] == type(error).__name__
 
 
+@pytest.mark.parametrize(
+    ("before", "status", "told"),
+    [
+        (Status(StatusCode.ERROR, "HTTP 500"), "error", ("TimeoutError", "HTTP 500")),
+        (Status(StatusCode.OK), "ok", (None, None)),
+    ],
+    ids=["error", "ok"],
+)
+@pytest.mark.parametrize("recorded", [True, False])
+def test_an_exception_that_leaves_a_library_is_kept_once_beside_its_status(
+    observability: Observability,
+    before: Status,
+    status: str,
+    told: tuple[str | None, str | None],
+    recorded: bool,
+) -> None:
+    error = TimeoutError("slow")
+    tracer = trace.get_tracer("library")
+    with pytest.raises(TimeoutError), tracer.start_as_current_span("GET") as span:
+        if recorded:
+            span.record_exception(error)
+        span.set_status(before)
+        raise error
+    found = stored(observability)
+    assert (found.status, found.error_type, found.error_message) == (status, *told)
+    (event,) = found.events
+    assert event["attributes"]["exception.type"] == "TimeoutError"  # type: ignore[index,call-overload]
+
+
 def test_a_tracer_takes_links_and_a_parent_from_elsewhere(observability: Observability) -> None:
     far = trace.SpanContext(1, 2, is_remote=True)
     context = trace.set_span_in_context(trace.NonRecordingSpan(far))
