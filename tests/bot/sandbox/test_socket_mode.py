@@ -1,28 +1,52 @@
 """The sandbox's Socket Mode, over raw connections and with the real Bolt."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
 from slack_bolt import Ack, App, Respond, Say
 from slack_sdk import WebClient
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from bot.sandbox import Channel, Manifest, Sandbox, SandboxError, User
-from bot.sandbox.delivery.sockets import Connection
+from bot.sandbox.delivery.outbox import Outbox
+from bot.sandbox.delivery.sockets import Connection, SocketHub
+from bot.sandbox.state.clock import Clock
+from bot.sandbox.state.faults import Faults
+from bot.sandbox.state.workspace import Workspace
 from tests.support.bolt_app import running
 
+MANIFEST = Path(__file__).parents[3] / "manifest.yml"
 BUTTON = {
     "type": "button",
     "action_id": "next_page",
     "value": "2",
     "text": {"type": "plain_text", "text": "Next"},
 }
+
+
+class Socket:
+    """In place of an app's WebSocket: it keeps what is sent and acknowledges nothing."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    async def send_text(self, text: str) -> None:
+        self.sent.append(json.loads(text))
+
+
+async def rounds() -> None:
+    """Let everything on the loop go on until it waits for something."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 @contextmanager
@@ -140,6 +164,52 @@ def test_an_event_waits_for_the_app_to_connect(
     with raw(sandbox) as connection:
         assert receive(connection)["payload"]["event"]["text"] == "hello"
         sandbox.settle()
+
+
+def test_an_event_waits_on_if_a_connection_goes_as_soon_as_it_came() -> None:
+    async def play() -> tuple[bool, list[Any], list[Any]]:
+        workspace, socket = Workspace(Clock(), bot_name="tracebot"), Socket()
+        hub = SocketHub(workspace)
+        outbox = Outbox(workspace, Manifest.read(MANIFEST), hub, Faults())
+        outbox.start(asyncio.get_running_loop())
+        outbox.redeliver({"event": {"type": "message"}})
+        await rounds()
+        gone, stays = (Connection(cast(WebSocket, socket)) for _ in range(2))
+        hub._change(lambda: hub.connections.append(gone))
+        hub._change(lambda: hub._remove(gone))  # In the same round of the loop.
+        await rounds()
+        waits = not outbox.idle
+        hub._change(lambda: hub.connections.append(stays))
+        await rounds()
+        await outbox.stop()
+        return waits, socket.sent, outbox.lost
+
+    waits, sent, lost = asyncio.run(play())
+    assert (waits, len(sent), lost) == (True, 1, [])
+
+
+def test_an_event_that_a_fault_of_the_sandbox_stopped_is_lost_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken:
+        late = "timeout"
+
+        async def deliver(self, kind: str, payload: Any, **_: Any) -> None:
+            raise ZeroDivisionError
+
+    payload = {"event": {"type": "message"}}
+
+    async def play() -> list[Any]:
+        workspace = Workspace(Clock(), bot_name="tracebot")
+        outbox = Outbox(workspace, Manifest.read(MANIFEST), Broken(), Faults())
+        outbox.start(asyncio.get_running_loop())
+        outbox.redeliver(payload)
+        await rounds()
+        assert outbox.idle
+        return outbox.lost
+
+    assert asyncio.run(play()) == [payload]
+    assert "An event could not be delivered" in caplog.text
 
 
 def test_an_event_can_be_sent_twice(sandbox: Sandbox, alice: User, general: Channel) -> None:
