@@ -119,14 +119,15 @@ class Workplaces:
 
     def _opened(self, folder: Path, environment: Mapping[str, str], mode: Mode) -> Iterator[Opened]:
         """Yield the paths that the program may use in *folder*, beside those of a single turn."""
+        # The mode makes no difference to a command: only it knows what it does.
+        writable = mode == "execute" or self.program is COMMAND
         if folder == self.working_directory:
-            # The mode makes no difference to a command: only it knows what it does.
-            writable = mode == "execute" or self.program is COMMAND
             yield Opened(path=folder, writable=writable, key="working_directory")
         elif self.confinement.user is not None:
             yield Opened(path=folder, writable=True, key="user")
         else:
-            yield Opened(path=folder, writable=True, ours=True)
+            # All channels share it: what one leaves there, such as an AGENTS.md, others would read.
+            yield Opened(path=folder, writable=writable, ours=True)
         for place in (
             *self.program.own_folders(environment),
             *self.program.own_files(environment),

@@ -21,7 +21,7 @@ from bot.agents.programs.process.confinement import Confinement, landlock_versio
 from bot.agents.programs.process.installation import installed_files
 from bot.agents.programs.process.paths import inside, real
 from bot.agents.programs.provider import CommandProvider
-from bot.agents.types import Request
+from bot.agents.types import Mode, Request
 from storage.recovery.backup import backup
 from storage.recovery.opening import open_database
 from tests.support.confined import as_root, python
@@ -236,8 +236,9 @@ except PermissionError:
     assert python(code).answer(request).text == "ours\nclosed"
 
 
+@pytest.mark.parametrize("place", ["", "working_directory = 'work'\n"])
 def test_only_in_execute_mode_a_known_program_can_write_its_working_directory(
-    tmp_path: Path,
+    tmp_path: Path, place: str
 ) -> None:
     (tmp_path / "work").mkdir()
     program = tmp_path / "bin" / "codex"
@@ -246,10 +247,10 @@ def test_only_in_execute_mode_a_known_program_can_write_its_working_directory(
     program.chmod(0o755)
     agents = tmp_path / "agents.toml"
     agents.write_text(
-        f"[agents.a]\nprovider = 'codex'\nmode = 'execute'\ncommand = ['{program}']\n"
-        "working_directory = 'work'\n"
+        f"[agents.a]\nprovider = 'codex'\nmode = 'execute'\ncommand = ['{program}']\n{place}"
     )
-    (provider,) = load_roster(agents).agents["a"].providers
+    files = BotFiles(database=tmp_path / "tracebot.db")
+    (provider,) = load_roster(agents, files=files).agents["a"].providers
     assert provider.answer(Request(prompt="x", mode="query")).text == "closed"
     assert provider.answer(Request(prompt="x", mode="execute")).text == "done"
 
@@ -353,6 +354,16 @@ def test_an_agent_without_a_working_directory_works_in_its_own_folder(tmp_path: 
     roster = load_roster(path, files=BotFiles(database=tmp_path / "tracebot.db"))
     told = roster.agents["a"].providers[0].answer(Request(prompt="x")).text
     assert told == str(tmp_path / "workspaces" / "a")
+
+
+@pytest.mark.parametrize("mode", ["query", "execute"])
+def test_a_command_without_a_working_directory_can_write_in_its_own_folder(
+    tmp_path: Path, mode: Mode
+) -> None:
+    path = tmp_path / "agents.toml"
+    path.write_text("[agents.a]\ncommand = ['sh', '-c', 'echo made > made.txt && echo done']\n")
+    roster = load_roster(path, files=BotFiles(database=tmp_path / "tracebot.db"))
+    assert roster.agents["a"].providers[0].answer(Request(prompt="x", mode=mode)).text == "done"
 
 
 @as_root
