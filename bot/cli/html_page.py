@@ -29,9 +29,10 @@ def write_page(view: View, file: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    is_special = path.exists() and not path.is_file()  # Such as /dev/stdout, or a pipe.
+    # Such as /dev/stdout or a pipe, or a page whose owner would be another one then.
+    is_special = path.exists() and not (path.is_file() and path.stat().st_uid == os.geteuid())
     folder = os.path.dirname(os.path.realpath(path))
-    if is_special or not os.access(folder, os.W_OK | os.X_OK):
+    if is_special or os.path.ismount(path) or not os.access(folder, os.W_OK | os.X_OK):
         path.write_text(text, encoding="utf-8")
         return
     umask = os.umask(0)  # It can only be read by setting it.

@@ -12,7 +12,8 @@ import logging
 import os
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from html import escape
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -26,14 +27,25 @@ from bot.settings import Settings
 from storage.database.postgres_url import passwords
 from storage.model.redaction import redact_values
 from storage.model.redaction.names import is_secret_name
-from storage.model.redaction.values import is_word
 from storage.model.redaction.words import EMPTY
 
 SHORTEST = 6
 """Characters. A shorter value is a word that others use, too."""
 
-LONGEST_WORD = 12
-"""Letters. A value of so many, in the case of a word, such as `tracebot` or `ollama`, is one."""
+PRODUCTS = frozenset(
+    [
+        "tracebot",
+        "postgres",
+        "postgresql",
+        "ollama",
+        "lmstudio",
+        "lm-studio",
+        "llamacpp",
+        "llama.cpp",
+        "localai",
+    ]
+)
+"""Names of programs, which are chosen as passwords and keys if these do not matter."""
 
 HELD_BACK = 4
 """Characters of a secret that begin to be held back at the end of a text that still grows.
@@ -86,7 +98,7 @@ class OwnSecrets:
         agents = self._roster.agents
         secrets = _secrets(self._settings, agents)
         secrets["the key of the telemetry receiver"] = self._key
-        words = frozenset(name for name, value in secrets.items() if is_everyday(value))
+        words = frozenset(everyday_secrets(self._settings, self._roster))
         for name in sorted(words - self._words):
             logger.warning("%s %s: %s.", name, EVERYDAY, CHANGE)
         self._words = words
@@ -151,14 +163,25 @@ def _joined(text: str) -> str:
 
 def everyday_secrets(settings: Settings, roster: Roster) -> list[str]:
     """Return the names of secrets that are too plain to be kept out of texts."""
-    secrets = _secrets(settings, roster.agents)
-    return sorted(name for name, value in secrets.items() if is_everyday(value))
+    secrets, names = _secrets(settings, roster.agents), _names(settings, roster.agents)
+    return sorted(name for name, value in secrets.items() if is_everyday(value, names))
 
 
-def is_everyday(value: str) -> bool:
-    """Return True for a word that texts have anyway: without it none could be understood."""
-    is_letters = value.isalpha() and len(value) <= LONGEST_WORD
-    return value.lower() in EMPTY or (is_letters and is_word(value))
+def is_everyday(value: str, names: Collection[str]) -> bool:
+    """Return True for what texts say anyway: a placeholder, or the name of something here.
+
+    A word of letters alone may as well be a password that somebody made up.
+    """
+    return value.lower() in EMPTY or value.lower() in PRODUCTS or value.lower() in names
+
+
+def _names(settings: Settings, agents: Mapping[str, Agent]) -> frozenset[str]:
+    """Return the names of agents, and of the user, host and database of the database's URL."""
+    names = [*agents, *(each.name for agent in agents.values() for each in agent.providers)]
+    with suppress(ValueError):  # Which opening the database tells.
+        url = urlsplit(settings.database_url)
+        names += filter(None, (url.username, url.hostname, url.path.strip("/")))
+    return frozenset(name.lower() for name in names)
 
 
 def _secrets(settings: Settings, agents: Mapping[str, Agent]) -> dict[str, str]:

@@ -58,13 +58,15 @@ def parse_url(text: str) -> PostgresURL:
     # A service is a section of a file of libpq, which names the server and the database.
     service = options.get("service") or os.environ.get("PGSERVICE", "")
     elsewhere = f"service={service}" if service else ""
-    hosts = options.get("host") or host or options.get("hostaddr") or os.environ.get("PGHOST")
-    hosts = hosts or elsewhere or "localhost"
+    hosts = options.get("host") or host or os.environ.get("PGHOST")
+    address = options.get("hostaddr") or os.environ.get("PGHOSTADDR")
+    hosts = hosts or address or elsewhere or "localhost"
     name = options.get("dbname") or unquote(parts.path.strip("/")) or os.environ.get("PGDATABASE")
     name = name or elsewhere or user or os.environ.get("PGUSER") or _own_user()
     label = f"postgresql://{user and f'{user}@'}{hosts}/{name}"
     # A schema of its own in the same database is another database for us.
     others = [options[each] for each in ("port", "options") if each in options]
+    others += [os.environ[each] for each in ("PGPORT", "PGOPTIONS") if os.environ.get(each)]
     return PostgresURL(text, label, _place(hosts, name, others))
 
 

@@ -52,6 +52,8 @@ class NoiseFilter:
         """Return the spans to keep, and remember the links of all."""
         recent = self._recent.get(resource, {})
         keeps = resource.source.keeps
+        for span in spans:  # One that is sent again is a recent one, too.
+            recent.pop((span.trace_id, span.span_id), None)
         recent |= {(span.trace_id, span.span_id): _link(span, keeps(span)) for span in spans}
         excess = len(recent) - max(REMEMBERED, len(spans))
         for ids in [*islice(recent, max(excess, 0))]:

@@ -4,12 +4,16 @@ It is a file because the bot asks it before each turn of an agent, also while th
 what is in a backup is as private as the database.
 """
 
-import glob
 import json
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from storage.database.private_file import open_private
+
+PARTIAL = re.compile(r"\.(.*)\.[0-9]+\.partial", re.S)
+"""The name of a copy that is not whole yet, with that of the backup and the process."""
 
 MOST = 1_000
 """Lines, after which those of files that are gone are removed."""
@@ -37,13 +41,30 @@ def note_backup(database: Path, backup: Path) -> None:
 
 def known_backups(database: Path) -> tuple[Path, ...]:
     """Return the backups that still exist, and what a backup that was killed has left."""
-    listed = _lines(backup_list(database))
-    return tuple(copy for line in listed for copy in _copies(Path(line)))
+    listed = [Path(line) for line in _lines(backup_list(database))]
+    # One look at each folder: there may be a thousand backups in one, and each turn asks.
+    left = {folder: _partials(folder) for folder in {path.parent for path in listed}}
+    return tuple(
+        copy
+        for path in listed
+        for copy in (path, *left[path.parent].get(path.name, ()))
+        if copy != path or os.path.lexists(path)
+    )
 
 
 def partial_copies(target: Path) -> list[Path]:
     """Return the copies beside *target* that a process writes, or was killed while writing."""
-    return sorted(target.parent.glob(f".{glob.escape(target.name)}.[0-9]*.partial"))
+    return _partials(target.parent).get(target.name, [])
+
+
+def _partials(folder: Path) -> dict[str, list[Path]]:
+    """Return such copies in a folder by the name that they will have."""
+    found: dict[str, list[Path]] = {}
+    with suppress(OSError):
+        for name in sorted(os.listdir(folder)):
+            if partial := PARTIAL.fullmatch(name):
+                found.setdefault(partial[1], []).append(folder / name)
+    return found
 
 
 def _copies(backup: Path) -> list[Path]:

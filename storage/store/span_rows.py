@@ -18,6 +18,7 @@ from storage.model.redaction import (
     MAX_DEPTH,
     MAX_ITEMS,
     MAX_TEXT,
+    VALUES,
     redact,
     redact_name,
     redact_value,
@@ -49,6 +50,7 @@ _texts = itemgetter(
     *map(SPAN_FIELDS.index, (*TEXT_FIELDS, *NAME_FIELDS, *KEPT_FIELDS, *JSON_FIELDS))
 )
 _ARGUMENTS = re.compile(r'\["[^"]*","')
+_VALUE = re.compile(f'"(?:{"|".join(sorted(VALUES))})":')
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
@@ -101,7 +103,7 @@ def _plain(value: object) -> str:
     if deep or (len(text) > MAX_ITEMS and text.count(",") >= MAX_ITEMS):
         raise ValueError("deep or long")
     # A search of the text cannot tell names that come after their values, and command lines.
-    if nested and ('"value":' in text or (_ARGUMENTS.search(text) and suspicious(_joined(text)))):
+    if nested and (_VALUE.search(text) or (_ARGUMENTS.search(text) and suspicious(_joined(text)))):
         raise ValueError("perhaps a secret")
     return text
 

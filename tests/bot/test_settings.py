@@ -173,13 +173,13 @@ def test_an_env_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_entered_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def refused(**given: object) -> Settings:
-        raise PermissionError(13, "Permission denied", ".env")
+    class Refused(Settings):
+        def __init__(self, **given: object) -> None:
+            raise PermissionError(13, "Permission denied", ".env")
 
-    monkeypatch.setattr("bot.settings.Settings", refused)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(SettingsError, match=f"may not enter the folder {tmp_path}, where .env"):
-        load_settings()
+        load_settings(Refused)
 
 
 LINKS = {

@@ -99,16 +99,16 @@ class Hangup:
     def reload_by(self, reload: Callable[[], object]) -> None:
         """Call *reload* at each SIGHUP from now on. Call it on the main thread."""
 
-        def handle(number: int, frame: FrameType | None) -> None:
+        def follow(number: int, frame: FrameType | None) -> None:
             if self._ends and not _has_terminal():
                 self._stop.set()
             else:
                 reload()
 
         before = signal.getsignal(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, handle)
+        signal.signal(signal.SIGHUP, follow)
         if isinstance(before, NotedHangup) and before.has_come:
-            handle(signal.SIGHUP, None)
+            follow(signal.SIGHUP, None)
 
 
 def _has_terminal() -> bool:

@@ -142,7 +142,10 @@ def test_databases_that_libpq_tells_apart_have_places_of_their_own(one: str, oth
     assert locate(one).label != locate(other).label
 
 
-@pytest.mark.parametrize("name", ["PGSERVICE", "PGHOST", "PGDATABASE", "PGUSER"])
+@pytest.mark.parametrize(
+    "name",
+    ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGOPTIONS", "PGDATABASE", "PGUSER"],
+)
 def test_so_have_those_that_only_the_environment_tells_apart(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

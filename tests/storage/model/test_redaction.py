@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from storage.model.redaction import (
     REDACTION_FAILED,
+    VALUES,
     hints,
     patterns,
     redact,
@@ -496,7 +497,7 @@ CHOSEN = "hunter2xyz"
         ["curl", "-u", f"ann:{CHOSEN}", "http://x"],
         ["sshpass", "-p", CHOSEN, "ssh", "h"],
         [["X-API-Key", CHOSEN], ["Accept", "*/*"]],
-        [{"value": CHOSEN, "name": "API_KEY"}],
+        *([{name: CHOSEN, "name": "API_KEY"}] for name in sorted(VALUES)),
         [{"value": CHOSEN, "type": "text", "key": "DB_PASSWORD"}],
         {"password": {"value": CHOSEN}},
         {"password": {"type": "string", "default": CHOSEN}},
