@@ -246,6 +246,19 @@ def test_a_session_that_cannot_be_used_is_replaced_within_the_turn(
     assert thread.way() == ("fallback", "gone")
 
 
+def test_what_a_session_cost_before_it_was_replaced_is_counted(
+    thread: Thread, program: SessionProgram
+) -> None:
+    thread.ask()
+    alone = thread.attempt()
+    (program.home / "full").touch()
+    thread.ask()
+    replaced = thread.attempt()
+    assert alone.input_tokens == 95
+    assert replaced.input_tokens == 95 + 7
+    assert replaced.output_tokens == alone.output_tokens
+
+
 def test_a_turn_that_failed_ends_its_session(thread: Thread, program: SessionProgram) -> None:
     thread.ask()
     (program.home / "failing").touch()

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +17,14 @@ from typing import Any
 import pytest
 
 from bot.sandbox import Channel, Sandbox, User
+from bot.slack import download
 from bot.slack.attachments import FetchResult, FileDownloads, FileLimits
 from bot.slack.turn_folders import safe_id
 from storage import Observability
 from storage.queries.traces import recent_traces, trace_spans
+from tests.support.certificates import NAME
+from tests.support.certificates import certificate as certificate
+from tests.support.connections import ALERT, BROKEN, accepting, breaking
 from tests.support.conversations import eventually
 
 NOTES = ("notes.txt", "text/plain", b"remember the milk")
@@ -501,3 +506,29 @@ def test_no_token_name_or_address_is_recorded(
     rows = str(observability.database.execute_sql("SELECT * FROM spans").fetchall())
     for secret in (sandbox.bot_token, "notes.txt", told["url_private_download"]):
         assert secret not in rows
+
+
+@pytest.mark.parametrize("record", [BROKEN, ALERT])
+def test_a_download_whose_encryption_breaks_is_tried_again(
+    downloads: FileDownloads,
+    told: Told,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record: bytes,
+) -> None:
+    context = ssl.create_default_context(cafile=certificate / "certificate.pem")
+    monkeypatch.setattr(download, "_tls", lambda: context)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\nhalf"
+    connections: list[socket.socket] = []
+    handle = breaking(certificate, head, record)
+
+    def accept(client: socket.socket) -> None:
+        connections.append(client)
+        handle(client)
+
+    with accepting(accept) as port:
+        base = f"https://{NAME}:{port}"
+        broken = replace(downloads, origins=frozenset({base}))
+        said = reason(broken, {**told, "url_private_download": f"{base}/file"})
+    assert "the connection was lost" in said
+    assert len(connections) == downloads.limits.attempts

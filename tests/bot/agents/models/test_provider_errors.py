@@ -1,11 +1,13 @@
 """What an API does wrong is named; it neither hangs the bot nor loses what was said."""
 
+import asyncio
 import gzip
 import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -303,6 +305,29 @@ def test_an_answer_that_is_complete_is_one_however_its_connection_ends(
     reply = ask(server)
     assert (reply.text, reply.output_tokens) == ("all of it", 100)
     assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("word", [b"", b": keepalive\n\n"])
+def test_only_so_long_is_waited_for_the_usage_of_a_complete_answer(
+    openai: ModelServer, monkeypatch: pytest.MonkeyPatch, word: bytes
+) -> None:
+    monkeypatch.setattr(stream, "USAGE_S", 0.2)
+    over = threading.Event()
+
+    def stay(exchange: Exchange) -> None:
+        exchange.start().events(*openai_events("all of it")[:-2])
+        with suppress(OSError):
+            while not over.wait(0.05):
+                exchange.send(word)
+
+    openai.will(stay)
+    model_call = call.ModelCall(model(openai).endpoint, Request(prompt="why?"))
+    try:
+        # The test's own limit is far below the model's, which would also end the wait.
+        reply = asyncio.run(asyncio.wait_for(model_call.reply(), 10.0))
+    finally:
+        over.set()
+    assert reply.text == "all of it"
 
 
 def test_an_answer_that_is_complete_at_the_deadline_is_one(openai: ModelServer) -> None:
