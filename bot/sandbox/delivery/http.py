@@ -56,7 +56,8 @@ class HttpDelivery:
                 return await client.post(self._url, content=body, headers=headers)
         except httpx.TimeoutException as failure:
             raise Undelivered(self.late) from failure
-        except httpx.HTTPError as failure:
+        # After the handshake, httpx raises an error of TLS as it is.
+        except (httpx.HTTPError, ssl.SSLError) as failure:
             raise Undelivered("connection_failed") from failure
 
     def _headers(self, body: bytes) -> dict[str, str]:

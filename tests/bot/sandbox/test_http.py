@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ from slack_sdk import WebClient
 from slack_sdk.signature import SignatureVerifier
 
 from bot.sandbox import Channel, Sandbox, SandboxError, User
+from tests.support.certificates import NAME
+from tests.support.certificates import certificate as certificate
+from tests.support.connections import ALERT, BROKEN, accepting, breaking
 
 
 @dataclass
@@ -152,3 +156,15 @@ def test_a_command_is_delivered_once(sandbox: Sandbox, alice: User, general: Cha
 def test_a_request_url_that_does_not_answer_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match="connection_failed"):
         sandbox.deliver_to("http://127.0.0.1:9/slack/events")
+
+
+@pytest.mark.parametrize("record", [BROKEN, ALERT])
+def test_a_request_url_whose_encryption_breaks_is_refused(
+    sandbox: Sandbox, certificate: Path, monkeypatch: pytest.MonkeyPatch, record: bytes
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+    with (
+        accepting(breaking(certificate, b"", record)) as port,
+        pytest.raises(SandboxError, match="connection_failed"),
+    ):
+        sandbox.deliver_to(f"https://{NAME}:{port}/slack/events")
