@@ -112,8 +112,17 @@ def _continue(provider: Provider, session: ThreadSession) -> Reply:
         return _answer(provider, session.request)
     except SessionGone as gone:
         session.begin_anew(GONE)
-        reply = _answer(provider, session.request)
-        return reply if gone.partial is None else reply.with_usage_of(gone.partial)
+        given_up = gone.partial
+    if given_up is None:
+        return _answer(provider, session.request)
+    # Each part is priced before they are added: one may tell its cost, and the other not.
+    given_up = with_estimated_cost(given_up)
+    try:
+        return _answer(provider, session.request).with_usage_of(given_up)
+    except AgentError as error:
+        partial = error.partial and with_estimated_cost(error.partial)
+        error.partial = given_up if partial is None else partial.with_usage_of(given_up)
+        raise
 
 
 def _answer(provider: Provider, request: Request) -> Reply:

@@ -24,7 +24,7 @@ if [ -n "$session" ] && [ ! -e "$home/session-of-$session" ]; then
 fi
 if [ -e "$home/damaged" ] && [ -n "$session" ]; then exit 7; fi
 if [ -e "$home/full" ] && [ -n "$session" ]; then
-  spent='"usage":{"input_tokens":7,"output_tokens":0}'
+  spent='"usage":{"input_tokens":70000,"output_tokens":0}'
   echo '{"type":"result","is_error":true,"result":"Prompt is too long",'"$spent}"
   exit 1
 fi

@@ -246,17 +246,30 @@ def test_a_session_that_cannot_be_used_is_replaced_within_the_turn(
     assert thread.way() == ("fallback", "gone")
 
 
+@pytest.mark.parametrize("failing", [False, True])
 def test_what_a_session_cost_before_it_was_replaced_is_counted(
-    thread: Thread, program: SessionProgram
+    thread: Thread, program: SessionProgram, failing: bool
 ) -> None:
-    thread.ask()
+    model = "claude-sonnet-4-5"
+    thread.ask(model=model)
     alone = thread.attempt()
+    assert (alone.input_tokens, alone.output_tokens) == (95, 3)
+    assert alone.cost is not None
     (program.home / "full").touch()
-    thread.ask()
-    replaced = thread.attempt()
-    assert alone.input_tokens == 95
-    assert replaced.input_tokens == 95 + 7
-    assert replaced.output_tokens == alone.output_tokens
+    if failing:
+        (program.home / "failing").touch()
+        with pytest.raises(AgentError, match="the model is away"):
+            thread.ask(model=model)
+    else:
+        thread.ask(model=model)
+    told = thread.attempt()
+    fresh = (0, 0, 0) if failing else (alone.input_tokens, alone.output_tokens, alone.cost)
+    # 70,000 tokens of input at 3 dollars a million, in millionths of a dollar.
+    assert (told.input_tokens, told.output_tokens, told.cost) == (
+        fresh[0] + 70_000,
+        fresh[1],
+        fresh[2] + 210_000,
+    )
 
 
 def test_a_turn_that_failed_ends_its_session(thread: Thread, program: SessionProgram) -> None:
