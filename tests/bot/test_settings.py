@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.settings import (
+    DefaultSettings,
     Settings,
     SettingsError,
     given_token,
@@ -180,6 +181,17 @@ def test_a_folder_that_may_not_be_entered_is_named(
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(SettingsError, match=f"may not enter the folder {tmp_path}, where .env"):
         load_settings(Refused)
+
+
+def test_the_bot_of_a_demo_has_the_defaults(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("TRACEBOT_WORKERS=1\n")
+    monkeypatch.setenv("TRACEBOT_CAPTURE", "none")
+    monkeypatch.setenv("PORT", "1")
+    found = load_settings(DefaultSettings)
+    assert (found.workers, found.capture, found.port) == (8, "preview", 3000)
 
 
 LINKS = {

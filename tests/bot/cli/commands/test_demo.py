@@ -44,19 +44,15 @@ def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("story", [[], ["--fortnight"]])
-def test_the_settings_of_a_bot_in_the_same_shell_do_not_change_the_demo(
-    tmp_path: Path, story: list[str]
-) -> None:
+def test_the_settings_of_a_bot_in_the_same_shell_do_not_change_the_demo(tmp_path: Path) -> None:
     settings = {
         "TRACEBOT_FEEDBACK_UP": "heart",
-        "TRACEBOT_CAPTURE": "none",
         "TRACEBOT_WORKERS": "1",
         "TRACEBOT_AGENTS": "/nowhere.toml",
         "SLACK_BOT_TOKEN": "xoxb-of-the-bot",
     }
     done = subprocess.run(
-        ["tracebot", "demo", *story],
+        ["tracebot", "demo"],
         env={**environment(tmp_path), **settings},
         cwd=tmp_path,
         capture_output=True,
