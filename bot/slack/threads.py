@@ -181,7 +181,8 @@ class ThreadReader:
         with self._lock:
             # If a message was edited or deleted while its thread was fetched, then what came may
             # still hold the old text. It is good for this turn and must not serve the next ones.
-            if changes == self._changes[channel]:
+            # Only a whole thread is kept: one that is read all the time must be read anew, too.
+            if not known and changes == self._changes[channel]:
                 self._cache[key] = tuple(takewhile(_is_final, messages))
         return ThreadRead(messages, self._bot_id, cached=bool(known))
 

@@ -50,6 +50,20 @@ def test_a_thread_is_read_from_its_beginning_when_the_cache_is_old(
     assert not threads.read(general.id, first.ts).cached
 
 
+def test_a_thread_in_use_is_read_from_its_beginning_as_often_as_another(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel
+) -> None:
+    message = sandbox.post(alice, general, "my password is hunter2")
+    now = 0.0
+    threads = ThreadReader(web, bot_id=sandbox.bot_id, clock=lambda: now)
+    threads.read(general.id, message.ts)
+    sandbox.edit(alice, message, "never mind")  # Of which nobody tells the bot.
+    now = CACHE_S - 1
+    assert threads.read(general.id, message.ts).cached
+    now = CACHE_S
+    assert texts(threads, general, message.ts) == ["never mind"]
+
+
 def test_a_message_edited_while_its_thread_is_read_is_not_remembered(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
