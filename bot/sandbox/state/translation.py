@@ -76,8 +76,9 @@ def _parts(node: SyntaxTreeNode, indent: int = 0) -> Iterator[Json]:
         yield {"type": "rich_text_preformatted", "elements": code, **language}
     elif node.type == "html_block":
         yield _section([{"type": "text", "text": node.content}])
-    else:
-        yield _section([*_inlines(node.children[0]), {"type": "text", "text": "\n"}])
+    else:  # A rich text has no tables and no rules: of those only the words.
+        for words in (each for each in node.walk() if each.type == "inline"):
+            yield _section([*_inlines(words), {"type": "text", "text": "\n"}])
 
 
 def _lists(node: SyntaxTreeNode, indent: int) -> Iterator[Json]:

@@ -63,11 +63,22 @@ def test_a_heading_a_rule_and_a_table_are_blocks_and_all_else_is_rich_text(
 
 @pytest.mark.parametrize(
     "text",
-    ["- ", "#", "- ```\n  in it\n  ```", "> 1. > x", "<b>\n", "![i](u)", "\\", "|a|\n|-|"],
+    [
+        *("- ", "#", "- ```\n  in it\n  ```", "> 1. > x", "<b>\n", "![i](u)", "\\", "|a|\n|-|"),
+        *("> ---", "- a\n\n  ---", "- > # x"),
+    ],
 )
 def test_any_markdown_can_be_read(web: WebClient, general: Channel, text: str) -> None:
     web.chat_postMessage(channel=general.id, text="x", blocks=[{"type": "markdown", "text": text}])
     assert all(block["type"] != "markdown" for block in _read(web, general))
+
+
+def test_a_table_in_a_quotation_keeps_its_words(web: WebClient, general: Channel) -> None:
+    text = "> | a | b |\n> |---|---|\n> | c | `d` |"
+    web.chat_postMessage(channel=general.id, text="x", blocks=[{"type": "markdown", "text": text}])
+    (block,) = _read(web, general)
+    said = [part["elements"][0]["text"] for part in block["elements"]]
+    assert said == ["a", "b", "c", "d"]
 
 
 def _read(web: WebClient, channel: Channel) -> list[dict[str, Any]]:
