@@ -57,7 +57,8 @@ class Program:
     `file_argument` lets it read a file that came with a message; None if it may read any file.
     `pass_environment` names variables that it needs for itself: the address of its model, its key.
     `configuration` are the folders that it keeps its settings, sign-in and sessions in, as
-    templates of variables (see `HOMES`), and `settings_files` are files beside them.
+    templates of variables (see `HOMES`), and `settings_files` are files beside them. The folders
+    with neither sign-in nor sessions are `settings_folders`, too: with `query` it only reads them.
     `parser` is for programs that print JSON lines. `exit_codes` maps those that say why it failed
     to error types. `before_prompt` precedes a prompt that is an argument. `default_recipient` is
     the `@name` that begins the prompt if no model is configured; None if prompts have no recipient.
@@ -77,6 +78,7 @@ class Program:
     pass_environment: tuple[str, ...] = ()
     configuration: tuple[str, ...] = ()
     settings_files: tuple[str, ...] = ()
+    settings_folders: tuple[str, ...] = ()
     confined_mode_arguments: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
     telemetry: Callable[[str, Mapping[str, str]], Telemetry] = telemetry.by_environment
     parser: Parser | None = None
@@ -85,8 +87,12 @@ class Program:
     default_recipient: str | None = None
 
     def own_folders(self, environment: Mapping[str, str]) -> tuple[Path, ...]:
-        """Return the folders of its configuration, which it may write."""
+        """Return the folders of its configuration."""
         return tuple(_place(each, environment) for each in self.configuration)
+
+    def read_folders(self, environment: Mapping[str, str]) -> tuple[Path, ...]:
+        """Return those of its folders that it may not write with `query`."""
+        return tuple(_place(each, environment) for each in self.settings_folders)
 
     def own_files(self, environment: Mapping[str, str]) -> tuple[Path, ...]:
         return tuple(_place(each, environment) for each in self.settings_files)
@@ -221,6 +227,7 @@ OPENCODE = Program(
         *("{XDG_CONFIG_HOME}/opencode", "{XDG_DATA_HOME}/opencode"),
         *("{XDG_STATE_HOME}/opencode", "{XDG_CACHE_HOME}/opencode"),
     ),
+    settings_folders=("{XDG_CONFIG_HOME}/opencode",),
     resume_arguments=("--session", "{session}"),
     session_gone="Session not found",
     file_argument="--file={file}",

@@ -128,11 +128,12 @@ class Workplaces:
         else:
             # All channels share it: what one leaves there, such as an AGENTS.md, others would read.
             yield Opened(path=folder, writable=writable, ours=True)
+        read = () if writable else self.program.read_folders(environment)
         for place in (
             *self.program.own_folders(environment),
             *self.program.own_files(environment),
         ):
-            yield Opened(path=place, writable=True, key="provider")
+            yield Opened(path=place, writable=place not in read, key="provider")
         for name in GIT_SETTINGS:
             yield Opened(path=Path(environment.get("HOME") or Path.home(), name))
         for name in PATHS:

@@ -255,6 +255,30 @@ def test_only_in_execute_mode_a_known_program_can_write_its_working_directory(
     assert provider.answer(Request(prompt="x", mode="execute")).text == "done"
 
 
+def test_only_in_execute_mode_opencode_can_write_its_instructions_and_always_its_sessions(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "bin" / "opencode"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\nexec 2>/dev/null\nfor folder in .config .local/share .local/state .cache; do\n"
+        'echo x > "$HOME/$folder/opencode/AGENTS.md" && echo $folder; done; true\n'
+    )
+    program.chmod(0o755)
+    agents = tmp_path / "agents.toml"
+    agents.write_text(
+        f"[agents.a]\nprovider = 'opencode'\nmode = 'execute'\ncommand = ['{program}']\n"
+        f"environment = {{ HOME = '{tmp_path}/home' }}\n"
+    )
+    (tmp_path / "home").mkdir()
+    files = BotFiles(database=tmp_path / "tracebot.db")
+    (provider,) = load_roster(agents, files=files).agents["a"].providers
+    kept = [".local/share", ".local/state", ".cache"]
+    assert provider.answer(Request(prompt="x", mode="query")).text.split() == kept
+    written = provider.answer(Request(prompt="x", mode="execute")).text.split()
+    assert written == [".config", *kept]
+
+
 @pytest.mark.skipif(seccomp.machine() is None, reason="no filters for this architecture")
 @pytest.mark.parametrize("network", [True, False])
 def test_nothing_leaves_an_agent_without_network(network: bool) -> None:
