@@ -6,40 +6,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from peewee import PeeweeException
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
-from bot.replies.buttons import Attempt, failure_buttons
-from bot.replies.live_messages import PROCESSING
-from bot.replies.messages import RESTARTED, RUNNING_LIMIT, Message, reply_messages, running_id
 from bot.replies.posted import (
     final_parts,
-    interrupted,
-    is_of,
-    is_running,
-    messages_since,
     outcome,
 )
-from bot.replies.text.split import ending
+from bot.replies.repaired_messages import RepairedMessages
 from bot.replies.unfinished import UnfinishedReplies
-from bot.slack.conversation.names import Ids
-from bot.slack.conversation.own_words import own_words
 from bot.slack.errors import (
     PASSING,
     SLACK_ERRORS,
     error_code,
     in_doubt,
-    is_gone,
     is_unanswered,
     retry_after,
 )
 from bot.slack.own_deletions import OwnDeletions
 from bot.slack.reactions import DONE, ENDS, FAILED, READ, WAITING
-from reports.render.block_kit import escape, json_length
 from storage import Observability
 from storage.coordination.leases import leased, release_lease_of_dead
 from storage.coordination.process_identity import this_process
@@ -57,9 +44,6 @@ LEASE_NS = 300 * SECOND_NS
 
 FLUSH_S = 1.0
 """How long the record of a reply waits for the database."""
-
-MOVED = "(The reply is in another message of this thread.)"
-"""Takes the place of a message that Slack does not let us delete."""
 
 logger = logging.getLogger("tracebot.repair")
 
@@ -84,9 +68,10 @@ class ReplyRepair:
         self._unfinished = unfinished
         self._observability = observability
         self._database = observability.database
-        self._bot_user = bot_user
         self._bot_id = bot_id
-        self._deletions = deletions
+        self._messages = RepairedMessages(
+            client, unfinished, bot_user=bot_user, bot_id=bot_id, deletions=deletions
+        )
         self._lock = threading.Lock()
 
     def run(self, *, now: int) -> None:
@@ -161,11 +146,11 @@ class ReplyRepair:
             else:
                 self._unmark(reply)
             return
-        thread = self._read(reply)
+        thread = self._messages.read(reply)
         if thread is None:
             # What is posted now would be in the channel, as is what was posted since then.
-            for ts in self._outside(reply):
-                self._delete(reply, ts)
+            for ts in self._messages.outside(reply):
+                self._messages.delete(reply, ts)
         else:
             self._deliver_in(thread, reply)
 
@@ -177,11 +162,11 @@ class ReplyRepair:
 
     def _deliver_in(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> None:
         final, unwanted = final_parts(thread, reply, bot_id=self._bot_id)
-        stale = self._running(thread, reply) - set(final.values())
+        stale = self._messages.running(thread, reply) - set(final.values())
         if reply.ending != ():
-            self._post_missing(reply, final, stale)
+            self._messages.post_missing(reply, final, stale)
         for ts in (*stale, *unwanted):
-            self._delete(reply, ts)
+            self._messages.delete(reply, ts)
         if reply.agent != TURN:
             if reply.ending != () or unwanted:
                 self._record(reply, sorted(final.values()))
@@ -193,22 +178,6 @@ class ReplyRepair:
             self._unfinished.watch(replace(reply, agent=TURN))
         else:
             self._mark(reply, outcome(reply, thread))
-
-    def _post_missing(self, reply: UnfinishedReply, final: dict[str, str], stale: set[str]) -> None:
-        """Add the parts of the end that are not in *final* yet.
-
-        The first one takes the place of a *stale* message, so that it keeps its link.
-        """
-        old = None
-        if stale and "1" not in final:
-            old = reply.ts if reply.ts in stale else min(stale)
-            stale.remove(old)
-        # Before it is read: Slack does not promise to show the words of an open stream.
-        in_place = old is not None and self._end_stream(reply, old)
-        for number, message in enumerate(self._ending(reply, old), 1):
-            if str(number) not in final:
-                place = old if number == 1 else None
-                final[str(number)] = self._put(reply, message, place, in_place=in_place)
 
     def _record(self, reply: UnfinishedReply, posted: Sequence[str]) -> None:
         """Record which messages the reply has become: if one is deleted, its text is erased."""
@@ -244,126 +213,12 @@ class ReplyRepair:
             if retry_after(error) is not None or in_doubt(error):
                 raise
 
-    def _read(self, reply: UnfinishedReply) -> list[Mapping[str, Any]] | None:
-        """Return what was posted in the thread since the agent was asked; None if it is gone."""
-        try:
-            return list(
-                messages_since(
-                    reply, partial(self._client.conversations_replies, ts=reply.thread_ts)
-                )
-            )
-        except SlackApiError as error:
-            if error_code(error) == "thread_not_found":
-                return None
-            raise
-
-    def _outside(self, reply: UnfinishedReply) -> set[str]:
-        """Return the messages of the reply that are in the channel."""
-        channel = list(messages_since(reply, self._client.conversations_history))
-        return self._running(channel, reply) | {
-            str(message["ts"]) for message in channel if is_of(message, reply, bot_id=self._bot_id)
-        }
-
-    def _running(self, thread: Sequence[Mapping[str, Any]], reply: UnfinishedReply) -> set[str]:
-        """Return the messages that still show the reply as running."""
-        id = running_id(reply.trace_id, reply.agent)
-        here = {str(message["ts"]) for message in thread}
-        found = {
-            str(message["ts"])
-            for message in thread
-            if message.get("bot_id") == self._bot_id
-            and any(is_running(block, id) for block in message.get("blocks") or ())
-        }
-        return found | ({reply.ts} & here if reply.ts else set())
-
-    def _ending(self, reply: UnfinishedReply, running: str | None) -> Sequence[Message]:
-        """Return the messages that end the reply: a note, if nobody knows how it ended.
-
-        It stands below what the message *running* shows by now.
-        """
-        if reply.ending is not None:
-            return reply.ending
-        payload = {
-            "agent": reply.agent,
-            "trace_id": reply.trace_id,
-            "bot_user_id": self._bot_user,
-        }
-        below = []
-        if reply.agent != TURN:  # Of a turn that is given up nobody knows whom it would have asked.
-            below = [failure_buttons(Attempt(reply.trace_id, reply.message_ts, reply.agent), ())]
-        thread = self._read(reply) if running is not None else None
-        shown = next((each for each in thread or () if each["ts"] == running), {})
-        blocks = shown.get("blocks") or ()
-        said = ending(own_words(blocks, Ids()), limit=RUNNING_LIMIT, measure=json_length)
-        first, *more = reply_messages(said, payload=payload, note=RESTARTED, below=below)
-        id = running_id(reply.trace_id, reply.agent)
-        plans = [interrupted(block, id) for block in blocks if block["type"] == "plan"]
-        used = [plan for plan in plans if plan["tasks"]]
-        return [{**first, "blocks": [*used, *first["blocks"]]}, *more]
-
-    def _put(
-        self, reply: UnfinishedReply, message: Message, old: str | None, *, in_place: bool
-    ) -> str:
-        """Put a message in place of *old*, or else below; return its `ts`."""
-        try:
-            if old is not None and in_place:
-                known = {key: message[key] for key in ("text", "blocks", "metadata")}
-                self._client.chat_update(channel=reply.channel, ts=old, **known)
-                return old
-        except SlackApiError as error:
-            _raise_unless_refused(error)
-        *better, plain = _forms(message, is_note=reply.ending is None)
-        for form in better:
-            try:
-                return self._post(reply, form, old)
-            except SlackApiError as error:
-                _raise_unless_refused(error)
-        return self._post(reply, plain, old)
-
-    def _end_stream(self, reply: UnfinishedReply, ts: str) -> bool:
-        """Return False for a message that is not an open stream: it may still change.
-
-        Slack may carry out an edit of it late, which would put the draft in place of the end.
-        """
-        try:
-            self._client.chat_stopStream(channel=reply.channel, ts=ts, session_status=PROCESSING)
-        except SLACK_ERRORS as error:
-            logger.info("A running reply is not ended in its place: %s", error_code(error))
-            if is_unanswered(error):
-                self._unfinished.watch(reply)  # It may set the session to `processing` later.
-            return False
-        return True
-
-    def _post(self, reply: UnfinishedReply, message: Message, old: str | None) -> str:
-        posted = self._client.chat_postMessage(
-            channel=reply.channel, thread_ts=reply.thread_ts, **message
-        )
-        unwanted = old if posted["message"].get("thread_ts") == reply.thread_ts else posted["ts"]
-        if unwanted is not None:
-            self._delete(reply, unwanted)
-        return str(posted["ts"])
-
-    def _delete(self, reply: UnfinishedReply, ts: str) -> None:
-        self._deletions.add(reply.channel, ts)
-        try:
-            self._client.chat_delete(channel=reply.channel, ts=ts)
-        except SlackApiError as error:
-            if error_code(error) == "message_not_found":
-                return
-            _raise_unless_refused(error)
-            # Slack takes back no stream that is open.
-            if error_code(error) == "cant_delete_message" and self._end_stream(reply, ts):
-                self._delete(reply, ts)
-                return
-            # Some companies have to keep every message.
-            self._client.chat_update(channel=reply.channel, ts=ts, text=MOVED, blocks=[])
-
     def _unmark(self, reply: UnfinishedReply) -> None:
         """Show at a message that nobody works on it any more."""
         waits = self._remove(reply, WAITING)
         self._remove(reply, READ)
         # Its turn showed that the answer waits when that was there already.
-        if waits and (thread := self._read(reply)) is not None:
+        if waits and (thread := self._messages.read(reply)) is not None:
             ended = outcome(reply, thread)
             if ended in (DONE, FAILED):
                 self._mark(reply, ended)
@@ -387,21 +242,3 @@ class ReplyRepair:
                 self._client.reactions_remove(**where, name=name)
         with suppress(*SLACK_ERRORS):
             self._client.reactions_add(**where, name=reaction)
-
-
-def _raise_unless_refused(error: SlackApiError) -> None:
-    """Raise an error that has nothing to do with the form of a message."""
-    if retry_after(error) is not None or in_doubt(error) or is_gone(error_code(error)):
-        raise error
-    logger.info("Slack refuses the end of a reply in this form: %s", error_code(error))
-
-
-def _forms(message: Message, *, is_note: bool) -> list[Message]:
-    """Return a message and what may be posted if Slack refuses it, the best form first."""
-    if is_note:  # It and its buttons matter more than the words above them.
-        below = [each for each in message["blocks"] if each["type"] not in ("markdown", "plan")]
-        return [message, {**message, "blocks": below}, {**message, "blocks": []}]
-    # The text alone holds up to 40,000 characters.
-    said = [block["text"] for block in message["blocks"] if block["type"] == "markdown"]
-    text = "\n\n".join(map(escape, said)) or message["text"]
-    return [message, {**message, "text": text, "blocks": []}]
