@@ -25,7 +25,7 @@ Json = Mapping[str, Any]
 OUR_NOTES = frozenset(("actions", "context", "context_actions", "plan", "task_card"))
 """Blocks of our replies that are not the agent's words: buttons, the bot's notes, used tools."""
 
-STYLES = {"code": "`", "strike": "~~", "italic": "*", "bold": "**"}
+STYLES = {"strike": "~~", "italic": "*", "bold": "**"}
 
 
 def own_words(blocks: Iterable[Json], names: Names) -> str:
@@ -91,8 +91,13 @@ def _part(part: Json, names: Names, numbers: dict[int, int]) -> str:
 def _code(part: Json, names: Names) -> str:
     elements = objects(part, "elements")
     text = "".join(inline_text(each, names, styled=False) for each in elements)
-    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", text))])
+    fence = _ticks(text, least=3)
     return f"{fence}{string(part, 'language')}\n{text}\n{fence}"
+
+
+def _ticks(code: str, *, least: int) -> str:
+    """Return a sign of code, which has more backticks than any such sign within it."""
+    return "`" * max([least, *(len(run) + 1 for run in re.findall(f"`{{{least},}}", code))])
 
 
 def _line(elements: Iterable[Json], names: Names) -> str:
@@ -104,10 +109,12 @@ def _inline(element: Json, names: Names) -> str:
     if element.get("type") == "link":
         address, label = string(element, "url"), string(element, "text")
         text = f"[{label}]({address})" if label not in ("", address) else link(address, label)
-    style = element.get("style")
-    marks = [STYLES[each] for each in STYLES if isinstance(style, Mapping) and style.get(each)]
-    words = text.strip()
-    if not words or not marks:
+    style, words = element.get("style"), text.strip()
+    if not words or not isinstance(style, Mapping):
         return text
     before, _, after = text.partition(words)
+    if style.get("code"):
+        ticks, space = _ticks(words, least=1), " " if "`" in (words[0], words[-1]) else ""
+        words = f"{ticks}{space}{words}{space}{ticks}"
+    marks = [STYLES[each] for each in STYLES if style.get(each)]
     return f"{before}{''.join(reversed(marks))}{words}{''.join(marks)}{after}"

@@ -23,6 +23,7 @@ def read(markdown: str) -> str:
         "- one\n\n1. first",
         "```py\ndef a():\n    b\n```",
         "````\n```\n````",
+        "Write `` echo `date` ``, `` `${name}` `` or **```a``b```**.",
         "> quoted\n> twice\n\n> - it",
     ],
 )
