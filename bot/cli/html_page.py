@@ -1,6 +1,7 @@
 """Write a digest as a web page."""
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -29,9 +30,9 @@ def write_page(view: View, file: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    # Such as /dev/stdout or a pipe, or a page whose owner would be another one then.
-    is_special = path.exists() and not (path.is_file() and path.stat().st_uid == os.geteuid())
     folder = os.path.dirname(os.path.realpath(path))
+    # Such as /dev/stdout or a pipe, or a page whose owner or group would be another one then.
+    is_special = path.exists() and not (path.is_file() and _is_like_new(path, folder))
     if is_special or os.path.ismount(path) or not os.access(folder, os.W_OK | os.X_OK):
         path.write_text(text, encoding="utf-8")
         return
@@ -39,3 +40,10 @@ def _write(path: Path, text: str) -> None:
     os.umask(umask)
     # Whole: a full disk leaves the last page, and a web server never sends half of one.
     replace_file(path, text, permissions=permissions_of(path, otherwise=0o666 & ~umask))
+
+
+def _is_like_new(path: Path, folder: str) -> bool:
+    """Return True if a new file in the folder would have the owner and the group of this one."""
+    own, around = path.stat(), os.stat(folder)
+    group = around.st_gid if around.st_mode & stat.S_ISGID else os.getegid()
+    return (own.st_uid, own.st_gid) == (os.geteuid(), group)

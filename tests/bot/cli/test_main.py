@@ -20,6 +20,7 @@ from reports.views.digest import DigestView
 from storage import Observability
 from storage.database.connect import connect
 from tests.support.command_line import run_here, tracebot
+from tests.support.confined import as_root
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -526,6 +527,27 @@ def test_a_new_page_has_the_permissions_of_other_new_files(recorded: Path, tmp_p
     finally:
         os.umask(before)
     assert (tmp_path / "digest.html").stat().st_mode & 0o777 == 0o640
+
+
+@as_root
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_page_stays_readable_to_its_group(
+    recorded: Path, tmp_path: Path, inherited: bool
+) -> None:
+    page = tmp_path / "pages" / "digest.html"
+    page.parent.mkdir()
+    if inherited:
+        os.chown(page.parent, -1, 33)
+        page.parent.chmod(0o2755)
+    page.write_text("the last page")
+    os.chown(page, -1, 33)
+    page.chmod(0o640)
+    before = page.stat()
+    run_here(recorded, "digest", "now", "--html", str(page))
+    after = page.stat()
+    assert "</html>" in page.read_text()
+    assert (after.st_gid, after.st_mode & 0o777) == (33, 0o640)
+    assert (after.st_ino != before.st_ino) is inherited, "as a whole, where that keeps the group"
 
 
 def test_a_digest_as_a_page_goes_where_no_other_file_can_be_made(recorded: Path) -> None:
