@@ -18,8 +18,9 @@ NEW_NS = DAY_NS
 BY_HOUR_NS = 2 * DAY_NS
 """The longest period whose occurrences are drawn by hour; longer ones are drawn by day."""
 
-DRAWN = BY_HOUR_NS // HOUR_NS
-"""Letters of a chart. Of a longer period each letter stands for several days."""
+DRAWN = 24
+"""Letters of a chart, which a phone shows in one line. Each stands for one or several hours or
+days."""
 
 SHORT_ID = 8
 """Digits of an issue's id that a list shows."""

@@ -221,6 +221,22 @@ def test_issues_of_ten_years_have_as_many_lines_as_those_of_a_week() -> None:
     assert {line.chart[-1] for line in decade.lines} == {"█"}
 
 
+@pytest.mark.parametrize("days", [1, 2, 7, 30, 90])
+def test_the_chart_of_an_issue_fits_into_one_line_on_a_phone(days: int) -> None:
+    found = failed("claude did not answer within 30 s.", 1)
+    assert isinstance(found, FailuresView)
+    view = failures_view(
+        found.failures,
+        since=NOW - days * 24 * HOUR_NS,
+        now=NOW,
+        period=f"{days}d",
+        all_of_them=True,
+        short_ids=WHOLE,
+    )
+    # In Slack on a screen of 390 px a line holds about thirty of these letters.
+    assert 7 <= len(view.lines[0].chart) <= 24
+
+
 @pytest.mark.parametrize("text", ['<a class="b">&nbsp;</a>\n' * 30, '"' * 400, "a < b && c\n" * 99])
 @pytest.mark.parametrize("count", [1, 10, 200])
 def test_a_trace_full_of_code_fits_into_a_message(count: int, text: str) -> None:
