@@ -1,5 +1,6 @@
 """One trace: the question and how it ended, what the agents did, and all steps folded away."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate
@@ -38,6 +39,9 @@ NAME, BAR = 30, 10
 MAX_WORK, TITLE, FACTS = 20, 80, 160
 QUESTION, ERROR, ANSWER, LAST_WORDS = 300, 550, 340, 900
 """Characters once they are escaped, which makes code up to five times as long."""
+
+BOLD = re.compile(r"`[^`]*`|(?<![\w*])\*\*(?=[^\s*])(.+?)(?<=[^\s*])\*\*(?![\w*])")
+"""Bold words of an agent's Markdown, where Slack would show bold words; or code, which has none."""
 
 RAW_PARTS, RAW_ROW = 4, 500
 """Sections on a page of JSON, and characters of a row: all of it fits into a message."""
@@ -79,7 +83,12 @@ def _ending(view: TraceView) -> Iterator[Block]:
     if view.last_words:
         yield code([_end_of("\n".join(view.last_words))])
     for answer in view.answers[:3]:
-        yield section(f"&gt; {clipped(escape(answer), ANSWER)}")
+        yield section(f"&gt; {clipped(_bold(escape(answer)), ANSWER)}")
+
+
+def _bold(answer: str) -> str:
+    """Return Markdown with its bold words in Slack's own form: two stars would be shown as such."""
+    return BOLD.sub(lambda found: f"*{found[1]}*" if found[1] else found[0], answer)
 
 
 def _end_of(words: str) -> str:

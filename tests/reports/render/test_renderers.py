@@ -245,6 +245,27 @@ def test_a_trace_full_of_code_fits_into_a_message(count: int, text: str) -> None
     checked(plain(blocks))
 
 
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (
+            "Its **connection pool** is **exhausted**: 64.",
+            "Its *connection pool* is *exhausted*: 64.",
+        ),
+        (
+            "**Use `f(**all)` now**, then `**/*.py` or `**/*.ts`",
+            "*Use `f(**all)` now*, then `**/*.py`",
+        ),
+        ("2**3**4 is 2 ** 81 ** and ****", "2**3**4 is 2 ** 81 ** and ****"),
+        ("It has **no end", "It has **no end"),
+    ],
+)
+def test_bold_words_of_an_answer_are_bold_in_slack_too(answer: str, shown: str) -> None:
+    view = a_tree("step", 1)
+    assert isinstance(view, TraceView)
+    assert f"&gt; {shown}" in checked(slack.render(replace(view, answers=(answer,))))
+
+
 def test_the_last_words_are_cut_at_their_beginning() -> None:
     view = a_tree("step", 1)
     assert isinstance(view, TraceView)
