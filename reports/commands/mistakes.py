@@ -51,7 +51,9 @@ def refusal(message: str, prog: str) -> UsageError:
     if match := re.fullmatch(r"argument (\S+): expected one argument", message):
         return UsageError(f"{match[1]} needs a value: {hint}", word=match[1])
     if match := re.fullmatch(r"the following arguments are required: (.*)", message):
-        return UsageError(f"{prog} needs {match[1].replace(', ', ' and ')}: {hint}")
+        # A shell shows the program's name before each mistake.
+        missing = match[1].replace(", ", " and ")
+        return UsageError(f"{prog.removeprefix('tracebot ')} needs {missing}: {hint}")
     return UsageError(f"{message[:1].upper()}{message[1:]}: {hint}")
 
 

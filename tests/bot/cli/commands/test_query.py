@@ -150,7 +150,7 @@ def test_an_empty_stdin_is_named_as_such(
         (["@parrot"], "has no question"),
         (["--mode", "execute", "@echo change it"], "echo may only read"),
         (["--timeout", "soon", "hello"], "is not a time limit"),
-        ([], "query needs QUESTION: see tracebot help query."),
+        ([], "tracebot: query needs QUESTION: see tracebot help query."),
     ],
 )
 def test_invalid_arguments_are_refused_before_an_agent_is_asked(
