@@ -231,7 +231,7 @@ def _buckets(values: Sequence[Metric], now: int, time_zone: str) -> Sequence[Buc
         parts.setdefault(min((each.recorded_at - begins) // width, BUCKETS - 1), []).append(
             each.value
         )
-    form = "%H:%M" if width * BUCKETS < 24 * 3_600 * formatting.SECOND_NS else "%m-%d %H:%M"
+    form = "%H:%M" if width * BUCKETS < 24 * 3_600 * formatting.SECOND_NS else "%d %b %H:%M"
     if width < 60 * formatting.SECOND_NS:
         form = "%H:%M:%S"
     return [

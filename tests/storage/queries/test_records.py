@@ -152,9 +152,10 @@ def test_a_metric_is_shown_by_its_labels_and_over_time(
     [
         (5 * SECOND_NS, ["15:55:05", "15:55:19", "15:55:34"]),
         (SECOND_NS // 60, ["15:59:59", "15:59:59*", "15:59:59**"]),
+        (90 * MINUTE, ["20 Nov 23:30", "21 Nov 03:55", "21 Nov 08:21"]),
     ],
 )
-def test_a_chart_of_a_young_metric_has_each_label_once(
+def test_the_chart_of_a_metric_has_each_label_once(
     observability: Observability, apart: int, labels: list[str]
 ) -> None:
     values = [depth(1, None, ago=(59 - number) * apart) for number in range(60)]
