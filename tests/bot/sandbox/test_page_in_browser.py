@@ -426,6 +426,15 @@ def test_a_refused_command_is_explained_and_stays_to_be_mended(
 
 
 @needs_chromium
+def test_a_message_of_an_app_that_has_only_a_text_shows_it(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    web.chat_postMessage(channel=general.id, text="Only *words*.")
+    show(page, sandbox, alice.id, general.id)
+    assert shown(page, "#main article .text") == "Only words."
+
+
+@needs_chromium
 def test_a_message_of_others_is_read_aloud_once_it_is_complete(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
 ) -> None:

@@ -39,8 +39,8 @@ export function workingOn(channel, ts) {
 }
 
 function body(message) {
-  const typed = message.blocks && message.blocks.every((block) => block.type === "rich_text");
-  if (message.blocks && !(typed && !message.bot_id)) return growing(blocks(message.blocks, message), message);
+  const drawn = message.blocks || [];
+  if (drawn.some((block) => message.bot_id || block.type !== "rich_text")) return growing(blocks(drawn, message), message);
   if (!message.text) return null;
   return growing(el("div", { class: "text" }, quoted(message.text), message.edited && el("span", { class: "edited" }, "(edited)")), message);
 }
