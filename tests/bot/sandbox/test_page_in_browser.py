@@ -426,6 +426,21 @@ def test_a_refused_command_is_explained_and_stays_to_be_mended(
 
 
 @needs_chromium
+@pytest.mark.parametrize("width", [390, 800])
+def test_what_is_refused_in_a_thread_is_explained_there(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page, width: int
+) -> None:
+    question = sandbox.post(alice, general, "why?")
+    show(page, sandbox, alice.id, general.id, question.ts, width=width)
+    page.wait_until("document.querySelector('#reply')")
+    page.value("document.querySelector('#reply').focus()")
+    page.type("/nope")
+    page.press("Enter", text="\r")
+    page.wait_until("document.querySelector('#thread .notice')")
+    assert page.value("document.querySelector('.notice').checkVisibility()")
+
+
+@needs_chromium
 def test_a_message_of_an_app_that_has_only_a_text_shows_it(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
 ) -> None:

@@ -57,7 +57,9 @@ export function arrows(node, openThread) {
 export function notice(text) {
   document.querySelectorAll(".notice").forEach((node) => node.remove());
   const node = el("div", { class: "notice", role: "alert" }, text);
-  const place = $("modal").open ? $("modal").querySelector("footer") : document.querySelector("#thread:not([hidden]) .foot, #main .foot");
+  // On a narrow screen an open thread covers its channel.
+  const pane = document.activeElement.closest(".pane") || ($("thread").hidden ? $("main") : $("thread"));
+  const place = $("modal").open ? $("modal").querySelector("footer") : pane.querySelector(".foot");
   place.before(node);
   setTimeout(() => node.remove(), 8000);
 }
