@@ -220,7 +220,7 @@ class Page:
         """Return typed text as Slack stores it: escaped, and with ids in place of names."""
         ids = {user.name: user.mention for user in self._workspace.users.values()}
         return re.sub(
-            r"@([\w.-]+)",
+            r"(?<!\w)@([\w-]+(?:\.[\w-]+)*)",
             lambda found: ids.get(found[1], found[0]),
             html.escape(text, quote=False),
         )

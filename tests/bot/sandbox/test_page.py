@@ -74,10 +74,13 @@ def test_the_page_s_state_is_sent_only_after_a_change(
 def test_typed_text_is_stored_as_slack_stores_it(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
-    typed = "@tracebot is <b> & @nobody safe?"
+    typed = "@tracebot is <b> & @nobody safe? Mail me@tracebot, or ask @tracebot."
     act(sandbox, alice, do="post", channel=general.id, text=typed)
     (message,) = sandbox.messages(general)
-    assert message.text == f"{sandbox.mention} is &lt;b&gt; &amp; @nobody safe?"
+    assert message.text == (
+        f"{sandbox.mention} is &lt;b&gt; &amp; @nobody safe? Mail me@tracebot, "
+        f"or ask {sandbox.mention}."
+    )
     assert [each["event"]["type"] for each in sandbox.events()] == ["message", "app_mention"]
 
 
