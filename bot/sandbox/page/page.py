@@ -23,7 +23,7 @@ MOST_BYTES = 10_000_000
 PREVIEW_BYTES = 2_000
 """How much of a text file is shown below its name."""
 MOST_MESSAGES = 500
-"""How many of the newest messages of a channel are shown."""
+"""How many of the newest messages of a channel are shown, with the first ones of their threads."""
 
 
 class Page:
@@ -123,13 +123,16 @@ class Page:
     def _channel(self, channel: Channel, me: User) -> Json:
         others = [each for each in channel.members if each != me.id]
         names = ", ".join(self._workspace.users[each].name for each in others)
-        posted = self._workspace.messages[channel.id][-MOST_MESSAGES:]
+        everything = self._workspace.messages[channel.id]
+        older, posted = everything[:-MOST_MESSAGES], everything[-MOST_MESSAGES:]
+        threads = {each.thread_ts for each in posted}
+        begun = [each for each in older if each.ts in threads]
         mine = [
             each
             for each in self._workspace.ephemerals
             if (each.channel, each.ephemeral_to) == (channel.id, me.id)
         ]
-        messages = sorted([*posted, *mine], key=lambda each: float(each.ts))
+        messages = sorted([*begun, *posted, *mine], key=lambda each: float(each.ts))
         return {
             "id": channel.id,
             "name": names if channel.kind in ("im", "mpim") else channel.name,

@@ -10,6 +10,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.sandbox import Channel, Sandbox, User
+from bot.sandbox.page.page import MOST_MESSAGES
 
 
 def state(sandbox: Sandbox, user: User, after: str = "") -> httpx.Response:
@@ -69,6 +70,18 @@ def test_the_page_s_state_is_sent_only_after_a_change(
     assert state(sandbox, alice, version).status_code == 204
     sandbox.post(alice, general, "news")
     assert state(sandbox, alice, version).status_code == 200
+
+
+def test_a_long_thread_is_shown_with_its_first_message(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    sandbox.post(alice, general, "long ago")
+    root = sandbox.post(alice, general, "root")
+    for number in range(MOST_MESSAGES + 1):
+        sandbox.post(alice, general, str(number), thread_ts=root.ts)
+    shown = state(sandbox, alice).json()["channels"][0]["messages"]
+    texts = [message["text"] for message in shown]
+    assert texts == ["root", *map(str, range(1, MOST_MESSAGES + 1))]
 
 
 def test_typed_text_is_stored_as_slack_stores_it(
