@@ -450,6 +450,17 @@ def test_a_message_of_an_app_that_has_only_a_text_shows_it(
 
 
 @needs_chromium
+def test_a_name_of_no_emoji_and_nobody_stays_as_it_is(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    sandbox.post(alice, general, ":constructor: :__proto__: <@constructor> <@__proto__>")
+    show(page, sandbox, alice.id, general.id)
+    assert shown(page, "#main article .text") == (
+        ":constructor: :__proto__: @constructor @__proto__"
+    )
+
+
+@needs_chromium
 def test_a_message_of_others_is_read_aloud_once_it_is_complete(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
 ) -> None:

@@ -51,6 +51,8 @@ export async function refresh() {
   // The answer to a later request was faster, or the person has changed meanwhile.
   if (turn < answered || asked !== view.me) return;
   answered = turn;
+  // Else :constructor: would be found, as each object has one.
+  for (const named of [state.emoji, state.users]) Object.setPrototypeOf(named, null);
   learn(state.emoji);
   view.state = state;
   view.me = state.me;
