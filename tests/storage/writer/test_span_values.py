@@ -8,13 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model import prices
-from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS, OLDER, REQUEST_MODEL
+from storage.model.semconv import ATTRIBUTES, FIELDS, INTEGERS, NAMELESS, OLDER, REQUEST_MODEL
 from storage.tracing.active_span import ActiveSpan
 from storage.writer.span_values import to_span
 
 NAMES = st.one_of(st.sampled_from(sorted(FIELDS)), st.text(max_size=5))
 VALUES = st.one_of(
-    st.none(), st.text(max_size=5), st.integers(), st.booleans(), st.just("\ud800"), st.floats()
+    st.none(),
+    st.text(max_size=5),
+    st.sampled_from(sorted(NAMELESS)),
+    st.integers(),
+    st.booleans(),
+    st.just("\ud800"),
+    st.floats(),
 )
 ATTRIBUTE_SETS = st.dictionaries(NAMES, VALUES, max_size=12)
 
@@ -52,9 +58,9 @@ def test_known_names_fill_columns_and_the_rest_stay_attributes(
     if columns.get("input_tokens") is not None and columns.get("configured_provider") is None:
         cached = columns.get("cached_tokens") or 0
         columns["input_tokens"] += cached if cached > columns["input_tokens"] else 0
-    if columns.get("model") == "":
+    if columns.get("model") in NAMELESS:
         asked = merged.get(REQUEST_MODEL)
-        columns["model"] = asked if asked and isinstance(asked, str) else None
+        columns["model"] = asked if isinstance(asked, str) and asked not in NAMELESS else None
     for _ in range(2):  # The second time by what was remembered of the first.
         value = to_span(span, process="host:1:1:1", ended=True)
         assert {name: getattr(value, name) for name in ATTRIBUTES} == {
