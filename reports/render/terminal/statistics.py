@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("traces", "failed", "rate", "p50", "p95", "p99", "tokens", "cost")
 
+SPARED = ("p50", "rate", "tokens", "p99")
+"""Columns that a narrow terminal leaves out, the last one first."""
+
 FIGURES = ("count", "p50", "p95", "share")
 
 
@@ -83,8 +86,15 @@ def groups(by: str, lines: Iterable[StatsLine], total: StatsLine) -> Table:
     thumbs = ("👍", "👎") if total.is_rated else ()
     shown = 1 + len(COLUMNS) + len(thumbs)
     rows: list[list[Cell]] = [list(_cells(line)[:shown]) for line in lines]
+    spared = SPARED if rows else ()
     return Table(
-        columns=(text_column(by), *map(number_column, (*COLUMNS, *thumbs))),
+        columns=(
+            text_column(by),
+            *(
+                Column(name, right=True, spare=spared.index(name) + 1 if name in spared else 0)
+                for name in (*COLUMNS, *thumbs)
+            ),
+        ),
         rows=[*rows, [bold(cell) for cell in _cells(total)[:shown]]],
     )
 

@@ -50,6 +50,35 @@ def test_a_row_that_is_too_wide_without_any_text_becomes_a_list_of_its_cells() -
     assert shown == ["agent claude", "  p50 1,234.5 s", "  p99 2,345.6 s"]
 
 
+def test_columns_that_can_be_spared_are_left_out_of_a_narrow_table_and_named() -> None:
+    columns = (
+        Column("agent", wraps=True),
+        Column("p50", right=True, spare=1),
+        Column("p95", right=True),
+        Column("p99", right=True, spare=2),
+    )
+    table = Table(columns, [("the reviewer", "1,234.5 s", "2,345.6 s", "3,456.7 s")])
+    assert lines(table, width=45) == [
+        "agent               p50        p95        p99",
+        "the reviewer  1,234.5 s  2,345.6 s  3,456.7 s",
+    ]
+    # The name is not wrapped to make room.
+    assert lines(table, width=44) == [
+        "agent               p50        p95",
+        "the reviewer  1,234.5 s  2,345.6 s",
+        "A wider window also shows p99.",
+    ]
+    assert lines(table, width=33) == [
+        "agent               p95",
+        "the reviewer  2,345.6 s",
+        "A wider window also shows p50,",
+        "p99.",
+    ]
+    # A list has room for all of them.
+    assert lines(table, width=18)[0] == "agent the reviewer"
+    assert "3,456.7 s" in lines(table, width=18)[-1]
+
+
 def test_a_table_in_which_text_would_be_a_tower_of_words_becomes_a_list() -> None:
     columns = (Column("trace"), Column("took", right=True), Column("what", wraps=True))
     rows = [("01a1444e98a0", "12.5 s", "one two three four five six seven eight nine ten " * 2)]
