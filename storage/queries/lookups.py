@@ -65,9 +65,12 @@ def thread_traces(
     thread_ts: str,
     audiences: Collection[str] | None = None,
 ) -> tuple[TraceSummary, ...]:
-    """Return all traces of one thread, oldest first, skipped messages included."""
+    """Return all traces of one thread, oldest first, skipped messages included.
+
+    Those of processes that left a message to another one are left out if that one's is there.
+    """
     query = visible(audiences).where(TraceRow.channel == channel, TraceRow.thread_ts == thread_ts)
-    return summaries(database, query.order_by(*OLDEST_FIRST))
+    return _of_handlers(summaries(database, query.order_by(*OLDEST_FIRST)))
 
 
 def message_traces(
@@ -82,8 +85,17 @@ def message_traces(
     Those of processes that left the message to another one are left out if that one's is there.
     """
     query = visible(audiences).where(TraceRow.channel == channel, TraceRow.message_ts == message_ts)
-    found = summaries(database, query.order_by(*OLDEST_FIRST))
-    return tuple(trace for trace in found if trace.reason != HANDLED_ELSEWHERE) or found
+    return _of_handlers(summaries(database, query.order_by(*OLDEST_FIRST)))
+
+
+def _of_handlers(traces: Sequence[TraceSummary]) -> tuple[TraceSummary, ...]:
+    """Return the traces of those who handled their message, or all of a message if nobody did."""
+    handled = {each.message_ts for each in traces if each.reason != HANDLED_ELSEWHERE}
+    return tuple(
+        each
+        for each in traces
+        if each.reason != HANDLED_ELSEWHERE or each.message_ts not in handled
+    )
 
 
 def running_traces(

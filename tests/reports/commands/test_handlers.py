@@ -478,6 +478,9 @@ def test_a_message_that_two_processes_received_is_shown_and_counted_once(
     assert isinstance(shown, TraceView)
     assert isinstance(why, WhyView)
     assert (shown.trace.decision, why.reason) == ("answer", "mentioned")
+    thread = ask(observability, "thread", link)
+    assert isinstance(thread, TraceListView)
+    assert (thread.title, len(thread.lines)) == ("Thread with 1 turn, oldest first", 1)
     counted = ask(observability, "stats", "--by", "decision")
     assert isinstance(counted, StatsView)
     assert [(line.key, line.traces) for line in counted.lines] == [("the bot was mentioned", "1")]
