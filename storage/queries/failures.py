@@ -65,7 +65,7 @@ def failed_traces(
         TraceRow.started_at < (until or LATEST),
         TraceRow.error_count > 0,
         NOT_SKIPPED,
-        *all_conditions(database, filters),
+        *all_conditions(database, filters, audiences=audiences),
     )
     return summaries(database, query.order_by(*NEWEST_FIRST).limit(limit))
 

@@ -1,9 +1,10 @@
 """The conditions of `storage.model.filters.Filters` in SQL."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from peewee import fn
+from peewee import SQL, fn
 
 from storage.database.base import Database
 from storage.database.models import NOT_OK, RATED_DOWN, RATED_UP, TraceRow
@@ -17,7 +18,9 @@ MOST_AGENTS = 2_000
 """So many names of agents are looked through for one; received telemetry may have any number."""
 
 
-def for_each_agent(database: Database, filters: Filters) -> tuple[Filters, ...]:
+def for_each_agent(
+    database: Database, filters: Filters, *, audiences: Collection[str] | None
+) -> tuple[Filters, ...]:
     """Return the filters for each stored name that is meant by their agent.
 
     Which those are is not asked of each trace: so a list is read from the index by agent, once for
@@ -29,17 +32,37 @@ def for_each_agent(database: Database, filters: Filters) -> tuple[Filters, ...]:
     stored = [name for (name,) in AGENTS.fetch(database, ())]
     others = [each for each in filters.without if each[0] != "agent"]
     for said in without_agents:
-        others += (("agent", name) for name in meant("agent", said, stored))
+        others += (("agent", name) for name in _meant(database, said, stored, audiences))
     filters = replace(filters, without=tuple(others))
     if filters.agent is None:
         return (filters,)
-    names = meant("agent", filters.agent, stored) or (filters.agent,)
+    names = _meant(database, filters.agent, stored, audiences) or (filters.agent,)
     return tuple(replace(filters, agent=name) for name in names)
 
 
-def all_conditions(database: Database, filters: Filters) -> list[Any]:
+def _meant(
+    database: Database, said: str, stored: Sequence[str], audiences: Collection[str] | None
+) -> tuple[str, ...]:
+    """Return the agents that somebody of these audiences means.
+
+    A name that is equal, but only in traces of others, must not hide one in another case: they
+    would learn from the empty list that it exists.
+    """
+    equal = meant("agent", said, stored)
+    alike = meant("agent", said, [name for name in stored if name not in equal])
+    if audiences is None or not alike:
+        return equal
+    seen = TraceRow.select(SQL("1")).where(
+        TraceRow.agent.in_(equal), TraceRow.audience.in_(list(audiences))
+    )
+    return equal if seen.limit(1).scalar(database) is not None else alike
+
+
+def all_conditions(
+    database: Database, filters: Filters, *, audiences: Collection[str] | None
+) -> list[Any]:
     """Build the conditions of a query of `TraceRow` that need not be read by agent."""
-    each = for_each_agent(database, filters)
+    each = for_each_agent(database, filters, audiences=audiences)
     if len(each) == 1:
         return conditions(database, each[0])
     one_of = TraceRow.agent.in_([one.agent for one in each])

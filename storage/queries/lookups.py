@@ -107,7 +107,10 @@ def running_traces(
 ) -> tuple[TraceSummary, ...]:
     """Return the traces that are running, oldest first; without answers to commands."""
     query = visible(audiences).where(
-        TraceRow.status == "running", NOT_OK, NOT_SKIPPED, *all_conditions(database, filters)
+        TraceRow.status == "running",
+        NOT_OK,
+        NOT_SKIPPED,
+        *all_conditions(database, filters, audiences=audiences),
     )
     return summaries(database, query.order_by(*OLDEST_FIRST).limit(limit))
 
@@ -123,7 +126,10 @@ def slowest_traces(
     """Return the traces that took longest, longest first."""
     ended = TraceRow.duration_ns.is_null(False)
     query = visible(audiences).where(
-        TraceRow.started_at >= since, ended, NOT_SKIPPED, *all_conditions(database, filters)
+        TraceRow.started_at >= since,
+        ended,
+        NOT_SKIPPED,
+        *all_conditions(database, filters, audiences=audiences),
     )
     longest = query.order_by(TraceRow.duration_ns.desc(), TraceRow.trace_id)
     return summaries(database, longest.limit(limit))

@@ -151,7 +151,7 @@ class _Listing:
 
         The traces of each agent that is meant are read by itself, and then merged.
         """
-        meant = for_each_agent(self.database, self.filters)
+        meant = for_each_agent(self.database, self.filters, audiences=self.audiences)
         found = [replace(self, filters=each).find(words, limit + 1) for each in meant]
         last = max(last for _, last in found)
         rows = [row for some, _ in found for row in some if row[1] > last or not last]

@@ -19,7 +19,17 @@ from storage.database.connect import locate
 from storage.model.filters import meant
 from storage.queries import traces
 from storage.queries.statistics import statistics
-from tests.support.factories import DAY, GENERAL, MINUTE, NOW, TEAM, FixedSight, record, said
+from tests.support.factories import (
+    DAY,
+    GENERAL,
+    MINUTE,
+    NOW,
+    SECRET,
+    TEAM,
+    FixedSight,
+    record,
+    said,
+)
 from tests.support.query_plans import plan_of
 
 PARSER, _ = build_parser(prog="tracebot", shell=True)
@@ -77,6 +87,23 @@ def test_a_list_of_an_agent_has_the_turns_that_it_shared(
     failures = shown(recorded, "errors agent:B", viewer)
     assert isinstance(failures, FailuresView)
     assert [line.agent for line in failures.lines] == ["a, b"]
+
+
+def test_a_name_in_traces_of_others_does_not_change_what_a_name_means(
+    observability: Observability,
+) -> None:
+    commands = ("ls agent:CLAUDE", "ls -agent:CLAUDE", "slow agent:CLAUDE", "search x agent:CLAUDE")
+    member, database = Viewer(audiences=frozenset({TEAM}), team=TEAM), observability.database
+    turn = {"ago": MINUTE, "ms": 100}
+    record(observability, "x", **turn, **said(GENERAL, "U1", "x", agent="claude"))
+    record(observability, "x", **turn, **said(GENERAL, "U1", "x", agent="codex"))
+    assert observability.flush()
+    told = {command: agents(database, command, member) for command in commands}
+    assert set(map(tuple, told.values())) == {("claude",), ("codex",)}
+    record(observability, "x", **turn, **said(SECRET, "U1", "x", agent="CLAUDE"))
+    assert observability.flush()
+    assert {command: agents(database, command, member) for command in commands} == told
+    assert agents(database, "ls agent:CLAUDE") == ["CLAUDE"], "a shell sees it"
 
 
 @pytest.mark.parametrize("words", ["", "release"])
