@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from reports.alerts.changes import QUIET, advance
+from reports.alerts.changes import advance
 from reports.alerts.evaluation import Measured, Problems, Sight, measure, watched
 from reports.errors import UsageError
 from reports.render.slack import fallback, render
@@ -221,11 +221,10 @@ class Alerts:
     def redraw(self, rule: AlertRule, *, now: int) -> None:
         """Update the first message of an alert, after somebody acknowledged or silenced it.
 
-        If that fails, they are told of their change nonetheless: it is stored. One that has ended
-        stays as it is: nobody would take a note of silence back from it.
+        If that fails, they are told of their change nonetheless: it is stored.
         """
         state = alert_states(self._database).get(rule.id)
-        if state is None or state.thread_ts is None or state.told in QUIET:
+        if state is None or state.thread_ts is None:
             return
         try:
             view = alert_view(rule, state, now=now, name_of=self._names(rule))

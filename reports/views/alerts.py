@@ -175,6 +175,8 @@ def alert_view(
 ) -> AlertView:
     """Return the message that tells how an alert is: the first of its thread, or a reply."""
     condition = stored_condition(rule.condition)
+    if state.told not in BAD:  # Nothing is told when a silence ends then, which would update this.
+        state = replace(state, snoozed_until=0)
     facts = [
         limit_text(condition),
         _lasting(state, now) if is_reply else _note(rule, state, now, name_of),

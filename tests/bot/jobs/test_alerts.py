@@ -336,20 +336,26 @@ def test_an_alert_that_outlasts_its_snooze_says_so_in_its_thread_and_for_how_lon
     assert "silent for" not in spoke
 
 
-def test_an_alert_that_has_ended_is_not_called_silent_for_good(
-    observability: Observability,
+def test_an_alert_that_has_ended_is_called_that_by_a_button_and_not_silent_for_good(
+    observability: Observability, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_an_hour(observability)
     database, posts = observability.database, FakePosts()
     add_rule(database, rule("count>1 over:1h"), test=False)
     found = alerts(database, posts)
     minutes(found, HOLD)
-    minutes(found, HOLD, since=NOW + 125 * MINUTE)
+
+    def fail(channel: str, view: AlertView, ts: str) -> None:
+        raise SlackClientError("internal_error")
+
+    with monkeypatch.context() as unwell:
+        unwell.setattr(posts, "update", fail)
+        minutes(found, HOLD, since=NOW + 125 * MINUTE)
     at = NOW + 130 * MINUTE
     obey(database, ["snooze", "a1b2", "8m"], Orderer(user=ALICE), now=at)
     found.redraw(rule("count>1 over:1h"), now=at)
     minutes(found, 30, since=at)
-    _, ended = posts.updated[-1]
+    (_, ended), *_ = posts.updated
     assert "ok again" in ended.title
     assert "silent for" not in ended.facts
 
