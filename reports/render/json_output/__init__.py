@@ -1,6 +1,6 @@
 """Render a view as one JSON object with raw numbers, a contract for scripts.
 
-Fields are added, never renamed: docs/reference/commands.md lists them.
+Fields are added, never renamed: docs/reference/json.md lists them.
 """
 
 from __future__ import annotations

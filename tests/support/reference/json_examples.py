@@ -7,15 +7,25 @@ import os
 import shlex
 import tempfile
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from bot.cli.main import tracebot
+from reports.render import json_output
+from reports.views.health import HealthView, Problem
+from reports.views.views import View
 from storage import Observability
 from storage.coordination.heartbeats import Heartbeat, put_heartbeat
 from storage.coordination.process_identity import new_writer
+from storage.health import Connection, Health
+from storage.recovery.integrity import Check
+from storage.recovery.replacement import Recovery
+from storage.upkeep.journal import JournalEntry
+from storage.upkeep.litestream import Replication
 from tests.support.golden import FOLDER, VIEWS
+from tests.support.hostile_views import a_digest, a_thread, a_tree, cost
 
 AGENTS = """
 default = "echo"
@@ -73,8 +83,32 @@ def examples() -> Iterator[Example]:
     for name, line in VIEWS.items():
         text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
         yield line.split()[0], json.loads(text)
+    for command, view in _whole().items():
+        yield command, json.loads(json_output.render(view))
     with recorded():
         yield from ((command, answer(line)) for command, line in SHELL.items())
+
+
+def _whole() -> dict[str, View]:
+    """Return views of commands whose other examples leave fields out, because nothing happened."""
+    entry = JournalEntry(name="backup", at=1, ok=True, details={"pages": 1})
+    found: dict[str, Any] = {field.name: 1 for field in fields(Health)}
+    found |= dict.fromkeys(("path", "sqlite_version", "postgres_version"), "text")
+    found |= {"check": Check(at=1, ok=True, finished=True), "litestream": Replication(1, 1, 1)}
+    found |= {"checkpoint": entry, "backup": entry, "refused": {"cause": 1}, "cut": {"cause": 1}}
+    rows = {"spans": 1}
+    found["recoveries"] = (Recovery(file="file", at=1, finished=True, saved=rows, lost=rows),)
+    found["connections"] = (Connection("T1", "connected", "", 1),)
+    found["migrations"] = ("0001_initial",)
+    problems = (Problem(mark="✗", fact="fact", advice="advice"),)
+    tree, turns, costs = a_tree("text", 1), a_thread("text", 1), cost("text", 2)
+    return {
+        "health": HealthView(facts=(), problems=problems, health=Health(**found)),
+        "digest": a_digest("text", 1),
+        "show": tree,
+        "thread": replace(turns, work={each.trace_id: tree.work for each in turns.traces}),
+        "cost": replace(costs, before=costs),
+    }
 
 
 def answer(line: str) -> Any:
@@ -101,7 +135,7 @@ def recorded() -> Iterator[None]:
         Path("new.toml").write_text(AGENTS.replace('9 = "echo"', '9 = "broken"'))
         _record_a_turn(observability)
         with observability.span("work"):
-            observability.log_structured("warning", "slow", {"ms": 5})
+            observability.log_structured("warning", "slow", {"ms": 5, "agent": "claude"})
             observability.record_metric("queue.depth", 3, labels={"agent": "claude"})
         put_heartbeat(observability.database, HEARTBEAT)
         running = observability.start_span("work", {"agent": "claude"})

@@ -8,7 +8,8 @@ HEAD = """\
 # JSON
 
 The fields of `tracebot COMMAND --json`, a contract for scripts: fields are added, never renamed.
-Times are RFC 3339 in UTC, `…_ms` are milliseconds, `…_usd` dollars. A value that is unknown is
+Times are RFC 3339 in UTC, `…_ms` are milliseconds, `…_usd` dollars; but those of `health` and of a
+span's events are nanoseconds since 1970, and sizes are bytes. A value that is unknown is
 `null`, never `0`; so any field may be `null`. `[]` is each item of a list, `*` any name.
 [Commands](commands.md) explains the fields; this page is made by `scripts/reference` from answers
 of the code.
@@ -23,7 +24,9 @@ SHAPES = {
 }
 """Objects that many answers contain → names by which they are known. They are listed once."""
 
-ANY_NAME = frozenset(("attributes", "left_alone", "rows"))
+ANY_NAME = frozenset(
+    ("attributes", "left_alone", "rows", "refused", "cut", "details", "saved", "lost")
+)
 """Objects whose names are data."""
 
 UNKNOWN = {
@@ -37,7 +40,6 @@ UNKNOWN = {
     "value": "number",
     "model": "text",
     "version": "text",
-    "postgres_version": "text",
     "sessions": "text",
     "problem": "text",
     "input_tokens": "number",
@@ -46,16 +48,10 @@ UNKNOWN = {
     "cost_usd": "number",
     "previous": "text",
     "next": "text",
-    "error": "text",
-    "digest problems[]": "text",
     "move differences[]": "text",
     "traces[]": "[trace](#trace)",
-    "last_words[]": "text",
 }
-"""Types of the fields that are null in all examples, with the command where it matters.
-
-All others are objects.
-"""
+"""Types of the fields that are null in all examples, with the command where it matters."""
 
 Fields = dict[str, str]
 
@@ -87,7 +83,7 @@ def _known(command: str, path: str, kind: str) -> str:
     if kind != "null":
         return kind
     name = path.rpartition(".")[2]
-    return UNKNOWN.get(f"{command} {name}") or UNKNOWN.get(name, "object")
+    return UNKNOWN.get(f"{command} {name}") or UNKNOWN[name]
 
 
 def _add(fields: Fields, shapes: Mapping[str, Fields], value: object, path: str = "") -> None:
@@ -103,8 +99,9 @@ def _add(fields: Fields, shapes: Mapping[str, Fields], value: object, path: str 
     elif isinstance(value, list):
         for item in value or [None]:
             _add(fields, shapes, item, f"{path}[]")
-    elif fields.get(path) in (None, "null"):
-        fields[path] = KINDS[type(value)]
+    else:
+        kinds = {KINDS[type(value)], *fields.get(path, "null").split(" or ")}
+        fields[path] = " or ".join(sorted(kinds - {"null"})) or "null"
 
 
 KINDS = {type(None): "null", bool: "boolean", str: "text", int: "number", float: "number"}
