@@ -43,7 +43,7 @@ def build_inbox(shared: Shared, collector: str | None) -> Inbox:
             notices,
             shared.roster,
             shared.permission,
-            is_shared=shared.access.is_shared,
+            sight_in=shared.access.sight_in,
         ),
         observability=shared.observability,
     )

@@ -6,11 +6,12 @@ more than the turns that run. Without its database the bot answers, whatever tha
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from peewee import PeeweeException
 
+from bot.access import Sight, audience_of
 from bot.slack.types import IncomingMessage
 from bot.turns.asked import Asked, Refusal
 from bot.turns.decision import Reason
@@ -60,8 +61,13 @@ class BudgetCheck:
             if over := self._over(spender, known, message, now=now):
                 refused.append(over)
                 continue
-            cost = self.usual_cost(agent.name, message) or 0
-            reservation = Reservation(spender, cost)
+            cost = usual_cost(
+                self._database,
+                agent=agent.name,
+                channel=message.channel,
+                audiences=_readers(message),
+            )
+            reservation = Reservation(spender, cost or 0)
             reserve(self._database, reservation, trace_id=trace_id, process=this_process(), now=now)
             allowed.append(agent)
         return replace(asked, agents=tuple(allowed), refused=tuple(refused))
@@ -83,19 +89,28 @@ class BudgetCheck:
             return None
         return Refusal(spender.agent, Reason.BUDGET_SUSPENDED, soft)
 
-    def usual_cost(self, agent: str, message: IncomingMessage) -> int | None:
-        """Return what a question to *agent* usually costs in this channel, in micro-dollars."""
-        return usual_cost(self._database, team=message.team, agent=agent, channel=message.channel)
+    def usual_cost(self, agent: str, message: IncomingMessage, sight: Sight) -> int | None:
+        """Return what a question to *agent* usually costs in this channel, in micro-dollars.
+
+        *sight* is what everyone in the channel may see.
+        """
+        return usual_cost(
+            self._database,
+            agent=agent,
+            channel=message.channel,
+            audiences=sight.audiences,
+            here_only=sight.channel is not None,
+        )
 
     def cheapest(
-        self, agents: Sequence[str], message: IncomingMessage, *, below: int
+        self, agents: Sequence[str], message: IncomingMessage, sight: Sight, *, below: int
     ) -> tuple[str, int] | None:
         """Return the agent within its budgets that usually costs least, if that is less, and it."""
         known, now = budgets(self._database, team=message.team), time.time_ns()
         costs = [
             (agent, cost)
             for agent in agents
-            if (cost := self.usual_cost(agent, message)) is not None
+            if (cost := self.usual_cost(agent, message, sight)) is not None
             and cost < below
             and self._over(_spender(agent, message), known, message, now=now) is None
         ]
@@ -104,6 +119,13 @@ class BudgetCheck:
 
 def _spender(agent: str, message: IncomingMessage) -> Spender:
     return Spender(team=message.team, agent=agent, channel=message.channel, user=message.user)
+
+
+def _readers(message: IncomingMessage) -> Collection[str]:
+    """Return the audiences whose costs may show in what is reserved, which a budget tells."""
+    kind = message.channel_type or "group"
+    own = audience_of(team=message.team, channel=message.channel, kind=kind, user=message.user)
+    return {message.team, own}
 
 
 def _fullest(found: Iterable[Spending]) -> Spending | None:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from peewee import PeeweeException
 
+from bot.access import Sight
 from bot.agents.config.roster import Roster
 from bot.replies.buttons import Attempt, suspended_buttons
 from bot.replies.notices import Notices
+from bot.slack.errors import SLACK_ERRORS
 from bot.slack.types import IncomingMessage
 from bot.turns.asked import Refusal
 from bot.turns.budget_check import BudgetCheck
@@ -42,67 +44,54 @@ class BudgetNotices:
         roster: Roster,
         permission: Permission,
         *,
-        is_shared: Callable[[str], bool | None],
+        sight_in: Callable[[str, str], Sight],
     ) -> None:
-        """`is_shared` says if guests or people of other organisations can read a channel.
-
-        It returns None if that is not known.
-        """
+        """`sight_in(team, channel)` returns what everyone in that channel may see."""
         self._budgets = budgets
         self._notices = notices
         self._roster = roster
         self._permission = permission
-        self._is_shared = is_shared
+        self._sight_in = sight_in
 
     def tell(self, message: IncomingMessage, refused: Refusal, *, trace_id: str) -> None:
         """Tell about one agent that was not asked, if a budget holds it back."""
         spending = refused.spending
         if spending is None:
             return
-        say = self._notices.say
+        sight = self._sight(message)
+        # Where guests or others read along, or perhaps do, nobody is told the amounts of a budget.
+        amounts = sight is not None and sight.channel is None
+        used_up, say = _used_up(spending, amounts=amounts), self._notices.say
         if spending.budget.dimension == "user":
             say = self._notices.tell
         if refused.reason is Reason.BUDGET_SPENT:
-            say(message, " ".join(self._refusal(refused.agent, spending, message)))
+            say(message, " ".join(_refusal(refused.agent, spending, used_up)))
             return
-        usual, cheaper = self._costs(refused.agent, message)
-        text = " ".join(self._suspension(refused.agent, spending, message, usual, cheaper))
+        usual, cheaper = self._costs(refused.agent, message, sight) if sight else (None, None)
+        text = " ".join(_suspension(refused.agent, used_up, usual, cheaper))
         buttons = suspended_buttons(
             Attempt(trace_id, message.ts, refused.agent),
             cheaper=cheaper[0] if cheaper else None,
             budget=spending.budget.id,
             raised=raised(spending),
-            amounts=self._is_shared(message.channel) is False,
+            amounts=amounts,
         )
         say(message, text, [section(text), buttons])
 
-    def _refusal(self, agent: str, spending: Spending, message: IncomingMessage) -> Iterator[str]:
-        yield f":no_entry: I did not ask {escape(agent)}: {self._used_up(spending, message)}."
-        yield f"It begins again {until_text(spending)}."
-        yield "Ask another agent, or let an admin raise it:"
-        yield f"`/trace budget raise {spending.budget.id} AMOUNT`."
-
-    def _suspension(
-        self,
-        agent: str,
-        spending: Spending,
-        message: IncomingMessage,
-        usual: int | None,
-        cheaper: tuple[str, int] | None,
-    ) -> Iterator[str]:
-        yield f":hand: I have not asked {escape(agent)} yet:"
-        yield f"{self._used_up(spending, message)}."
-        if usual is not None:
-            other = f" ({escape(cheaper[0])}: {formatting.cost(cheaper[1])})" if cheaper else ""
-            yield f"A question like this usually costs {formatting.cost(usual)}{other}."
-        yield "You can ask anyway; only admins can raise the budget."
+    def _sight(self, message: IncomingMessage) -> Sight | None:
+        """Return what everyone in the channel may see; None if Slack does not tell."""
+        try:
+            return self._sight_in(message.team, message.channel)
+        except SLACK_ERRORS as error:
+            logger.warning("Slack did not tell who can read %s: %s", message.channel, error)
+            return None
 
     def _costs(
-        self, agent: str, message: IncomingMessage
+        self, agent: str, message: IncomingMessage, sight: Sight
     ) -> tuple[int | None, tuple[str, int] | None]:
         """Return what a question to *agent* usually costs, and a cheaper agent with its cost."""
         try:
-            usual = self._budgets.usual_cost(agent, message)
+            usual = self._budgets.usual_cost(agent, message, sight)
             if usual is None:
                 return None, None
             others = [
@@ -110,18 +99,36 @@ class BudgetNotices:
                 for other in self._roster.agents.values()
                 if other.name != agent and self._permission.refusal(other, message) is None
             ]
-            return usual, self._budgets.cheapest(others, message, below=usual)
+            return usual, self._budgets.cheapest(others, message, sight, below=usual)
         except PeeweeException as error:
             logger.warning("It is not known what a question costs: %s", error)
             return None, None
 
-    def _used_up(self, spending: Spending, message: IncomingMessage) -> str:
-        budget, whose = spending.budget, WHOSE[spending.budget.dimension]
-        if self._is_shared(message.channel) is not False:
-            return f"{whose} for this {budget.period} is used up"
-        limit = budget.hard if spending.refuses and budget.hard else budget.soft
-        of = f"{formatting.cost(spending.total)} of {formatting.cost(limit)}"
-        return f"{whose} for this {budget.period} is used up ({of})"
+
+def _refusal(agent: str, spending: Spending, used_up: str) -> Iterator[str]:
+    yield f":no_entry: I did not ask {escape(agent)}: {used_up}."
+    yield f"It begins again {until_text(spending)}."
+    yield "Ask another agent, or let an admin raise it:"
+    yield f"`/trace budget raise {spending.budget.id} AMOUNT`."
+
+
+def _suspension(
+    agent: str, used_up: str, usual: int | None, cheaper: tuple[str, int] | None
+) -> Iterator[str]:
+    yield f":hand: I have not asked {escape(agent)} yet: {used_up}."
+    if usual is not None:
+        other = f" ({escape(cheaper[0])}: {formatting.cost(cheaper[1])})" if cheaper else ""
+        yield f"A question like this usually costs {formatting.cost(usual)}{other}."
+    yield "You can ask anyway; only admins can raise the budget."
+
+
+def _used_up(spending: Spending, *, amounts: bool) -> str:
+    budget, whose = spending.budget, WHOSE[spending.budget.dimension]
+    if not amounts:
+        return f"{whose} for this {budget.period} is used up"
+    limit = budget.hard if spending.refuses and budget.hard else budget.soft
+    of = f"{formatting.cost(spending.total)} of {formatting.cost(limit)}"
+    return f"{whose} for this {budget.period} is used up ({of})"
 
 
 def raised(spending: Spending) -> int:

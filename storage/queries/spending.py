@@ -1,6 +1,6 @@
 """Tell what was spent of a budget, what running turns will add, and what a question costs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -99,18 +99,27 @@ def _sum(database: Database, parts: Sequence[str], values: list[Any], *, by_team
     return int(total)
 
 
-def usual_cost(database: Database, *, team: str, agent: str, channel: str) -> int | None:
+def usual_cost(
+    database: Database,
+    *,
+    agent: str,
+    channel: str,
+    audiences: Collection[str],
+    here_only: bool = False,
+) -> int | None:
     """Return the median cost of an agent's newest turns in a channel, in micro-dollars.
 
-    It is that of all channels if there are few in this one, and None if no cost is known.
+    It is that of all channels of these audiences if there are few in this one, unless `here_only`,
+    and None if no cost is known.
     """
-    mark = database.param
+    mark, names = database.param, list(audiences) or [""]
     rows = database.execute_sql(
-        "SELECT channel, cost FROM (SELECT team, channel, cost FROM traces "
+        "SELECT channel, cost FROM (SELECT audience, channel, cost FROM traces "
         f"WHERE agent = {mark} ORDER BY started_at DESC LIMIT {LOOKED_THROUGH}) AS newest "
-        f"WHERE team = {mark} AND cost IS NOT NULL LIMIT {SIMILAR}",
-        [agent, team],
+        f"WHERE audience IN ({', '.join([mark] * len(names))}) "
+        f"AND cost IS NOT NULL LIMIT {SIMILAR}",
+        [agent, *names],
     ).fetchall()
     here = [cost for where, cost in rows if where == channel]
-    costs = here if len(here) >= ENOUGH else [cost for _, cost in rows]
+    costs = here if here_only or len(here) >= ENOUGH else [cost for _, cost in rows]
     return round(median(costs)) if costs else None

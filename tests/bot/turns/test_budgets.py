@@ -155,6 +155,32 @@ def test_a_note_that_guests_can_read_tells_no_amounts_of_the_budget(
     assert [each.soft for each in budgets(observability.database)] == [50 * DOLLAR]
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_what_a_question_costs_in_conversations_of_others_is_not_told(
+    sandbox: Sandbox,
+    observability: Observability,
+    alice: User,
+    admin: User,
+    general: Channel,
+    *,
+    is_shared: bool,
+) -> None:
+    board = sandbox.add_channel("board", [alice], private=True)
+    public = sandbox.add_channel("ops", [alice])
+    answered(sandbox, observability, alice, board, "@dear one")
+    answered(sandbox, observability, alice, public, "@cheap one")
+    for agent in ("dear", "cheap"):
+        ask(sandbox, admin, general, f"budget add 0.05/day agent:{agent}")
+    if is_shared:
+        sandbox.join(sandbox.add_user("gus", guest=True), general)
+    note = note_on(sandbox, alice, general, "@dear two")
+    assert "usually" not in note.text
+    note = note_on(sandbox, alice, general, "@cheap two")
+    assert ("usually costs $0.1000" in note.text) is not is_shared, "others read #general only"
+    note = note_on(sandbox, alice, board, "@dear three")
+    assert "usually costs $2.00" in note.text
+
+
 def test_the_budget_of_a_person_is_told_them_alone(
     sandbox: Sandbox, observability: Observability, alice: User, admin: User, general: Channel
 ) -> None:

@@ -237,7 +237,7 @@ def test_a_budget_counts_the_same_on_both(both: tuple[Database, Database]) -> No
             running = Reservation(spender, 5)
             reserve(database, running, trace_id="1", process=this_process(), now=NOW)
             remove_ended(database, now=NOW)
-        assert usual_cost(database, team=TEAM, agent="claude", channel=GENERAL) == 12_345
+        assert usual_cost(database, agent="claude", channel=GENERAL, audiences={TEAM}) == 12_345
     args = parse(PARSER, ["budget"])
     here, there = (answer(args, database=each, viewer=IN_TEAM, now=NOW) for each in both)
     assert here == there

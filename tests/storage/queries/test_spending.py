@@ -1,5 +1,6 @@
 """What was spent of a budget is told with what running turns will add."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from storage.coordination.reservations import (
 from storage.database.models import ReservationRow, RollupRow
 from storage.database.transactions import transaction
 from storage.model.retention import Folding
+from storage.model.span import own_audience
 from storage.queries.spending import spending, usual_cost
 from storage.store.facts import merge_facts
 from storage.upkeep.folding import fold
@@ -46,6 +48,7 @@ BUDGET = Budget(
     created_by=ALICE,
     created_at=0,
 )
+IN_SECRET = {TEAM, own_audience(TEAM, SECRET)}
 SPENDER = Spender(team=TEAM, agent="claude", channel=GENERAL, user=ALICE)
 
 
@@ -163,11 +166,32 @@ def test_the_usual_cost_is_the_median_in_this_channel_else_everywhere(
     observability.flush()
     database = observability.database
     usual = {
-        channel: usual_cost(database, team=TEAM, agent="claude", channel=channel)
-        for channel in (GENERAL, SECRET)
+        channel: usual_cost(database, agent="claude", channel=channel, audiences=audiences)
+        for channel, audiences in ((GENERAL, {TEAM}), (SECRET, IN_SECRET))
     }
     assert usual == {GENERAL: 30, SECRET: 20}
-    assert usual_cost(database, team=TEAM, agent="codex", channel=GENERAL) is None
+    assert usual_cost(database, agent="codex", channel=GENERAL, audiences={TEAM}) is None
+
+
+def test_the_usual_cost_is_not_that_of_conversations_of_others(
+    observability: Observability,
+) -> None:
+    spend(observability, 5, channel=SECRET)
+    spend(observability, 7, channel="C0OTHER")
+    observability.flush()
+
+    def usual(audiences: Collection[str], *, here_only: bool = False) -> int | None:
+        return usual_cost(
+            observability.database,
+            agent="claude",
+            channel=GENERAL,
+            audiences=audiences,
+            here_only=here_only,
+        )
+
+    assert (usual({TEAM}), usual(IN_SECRET)) == (7, 6)
+    assert usual({TEAM}, here_only=True) is None, "others read only what is asked here"
+    assert (usual({"T2"}), usual(())) == (None, None)
 
 
 def test_the_usual_cost_is_that_of_the_newest_turns_whose_cost_is_known(
@@ -180,5 +204,5 @@ def test_the_usual_cost_is_that_of_the_newest_turns_whose_cost_is_known(
     for _ in range(3):
         record(observability, "turn", ago=MINUTE, ms=1, agent="claude", team=TEAM, audience=TEAM)
         observability.flush()
-        usual.append(usual_cost(database, team=TEAM, agent="claude", channel=GENERAL))
+        usual.append(usual_cost(database, agent="claude", channel=GENERAL, audiences={TEAM}))
     assert usual == [10, 10, None]
