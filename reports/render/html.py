@@ -149,10 +149,7 @@ def _threads(title: str, lines: Sequence[ThreadLine]) -> list[str]:
 
 
 def _remarks(view: DigestView) -> list[str]:
-    told = list(view.silent)
-    if view.skipped:
-        why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
-        told.append(f"{view.left}: {why}.")
+    told = [*view.silent, *filter(None, [view.left])]
     if view.facts.dropped:
         told.append(f"{view.facts.dropped:,} records could not be stored: see tracebot health.")
     told += [f"{each}." for each in view.facts.budgets]

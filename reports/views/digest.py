@@ -136,10 +136,8 @@ class DigestView:
     figures: tuple[Figure, ...]
     total: StatsLine
     agents: tuple[StatsLine, ...]
-    skipped: tuple[tuple[str, str], ...]
-    """Pairs of a reason and a number of messages."""
     left: str
-    """Says how many messages were not answered."""
+    """A sentence that says how many messages were not answered, and why; empty if all were."""
     issues: tuple[IssueLine, ...]
     failed: tuple[TraceLine, ...]
     dearest: tuple[ThreadLine, ...]
@@ -179,8 +177,7 @@ def digest_view(
         figures=_figures(facts.agents.total, facts.before, facts.usual),
         total=stats_line("all", facts.agents.total),
         agents=tuple(stats_line(group.key, group) for group in facts.agents.groups),
-        skipped=tuple(map(_reason, facts.left_alone.groups)),
-        left=_left(sum(group.traces for group in facts.left_alone.groups)),
+        left=_left(facts.left_alone.groups),
         issues=tuple(_issue(each, short_ids) for each in facts.issues),
         failed=tuple(
             trace_line(trace, now=now, short_id=short_ids[trace.trace_id], workspace=workspace)
@@ -238,12 +235,16 @@ def _compared(now: Value, other: Value, text: Callable[[Value], str]) -> str:
     return f"{text(other)} ({change})" if change else text(other)
 
 
-def _reason(group: Group) -> tuple[str, str]:
-    return formatting.shortened(formatting.reason(group.key), 80), f"{group.traces:,}"
-
-
-def _left(count: int) -> str:
-    return f"{count:,} messages were not answered" if count != 1 else "1 message was not answered"
+def _left(groups: Sequence[Group]) -> str:
+    if not groups:
+        return ""
+    count = sum(group.traces for group in groups)
+    left = f"{count:,} messages were not answered" if count != 1 else "1 message was not answered"
+    why = [f"because {formatting.shortened(formatting.reason(group.key), 80)}" for group in groups]
+    if len(groups) == 1:
+        return f"{left} {why[0]}."
+    counts = (f"{group.traces:,} {each}" for group, each in zip(groups, why, strict=True))
+    return f"{left}: {', '.join(counts)}."
 
 
 def _issue(issue: Issue, short_ids: Mapping[str, str]) -> IssueLine:

@@ -107,4 +107,5 @@ def _culprit(agents: Statistics) -> str:
         return ""
     if 2 * worst.errors <= errors:
         return ""
-    return f" ({worst.errors:,} of them with {formatting.shortened(worst.key, 40)})"
+    many = "all" if worst.errors == errors else f"{worst.errors:,}"
+    return f" ({many} of them with {formatting.shortened(worst.key, 40)})"

@@ -116,9 +116,7 @@ def _remarks(view: DigestView) -> list[Block]:
     """Return what is told below the figures, each in a line."""
     budgets = (f"{each}." for each in view.facts.budgets)
     blocks = note("\n".join((*budgets, *(f"🔇 {each}" for each in view.silent))))
-    if view.skipped:
-        why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
-        blocks += note(f"{view.left}: {why}.")
+    blocks += note(view.left)
     if view.facts.dropped:
         blocks.append(
             context(f"⚠ {view.facts.dropped:,} records could not be stored: see `/trace health`.")

@@ -92,9 +92,8 @@ def _threads(lines: Iterable[ThreadLine]) -> Table:
 def _remarks(view: DigestView) -> Iterator[Part]:
     for each in view.silent:
         yield from note(each, "yellow")
-    if view.skipped:
-        why = ", ".join(f"{count} because {reason}" for reason, count in view.skipped)
-        yield f"\n{view.left}: {why}."
+    if view.left:
+        yield f"\n{view.left}"
     if view.facts.dropped:
         yield from note(
             f"{view.facts.dropped:,} records could not be stored: see tracebot health.", "yellow"

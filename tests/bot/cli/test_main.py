@@ -481,7 +481,7 @@ def test_serve_without_what_it_needs_names_the_variable(
 def test_a_shell_has_the_digest_of_the_last_24_hours(recorded: Path) -> None:
     shown = tracebot(recorded, "digest", "now").stdout
     assert "What the agents did in the last 24 hours" in shown
-    assert "1 message was not answered: 1 because the bot was not mentioned." in shown
+    assert "1 message was not answered because the bot was not mentioned." in shown
     told = as_json(recorded, "digest", "now")
     assert {group["key"] for group in told["agents"]} >= {"claude"}
     assert told["left_alone"] == {"not_mentioned": 1}

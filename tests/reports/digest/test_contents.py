@@ -60,6 +60,19 @@ def turns(
         )
 
 
+def skipped(observability: Observability, reason: str) -> None:
+    record(
+        observability,
+        "slack message",
+        now=NOW,
+        ago=NOW - NOON,
+        ms=2,
+        status="skipped",
+        steps=(("decide", 0, 1, {"decision": "skip", "reason": reason}),),
+        **said(GENERAL, ALICE, "lunch?", decision="skip"),
+    )
+
+
 def told(
     observability: Observability, *, days: str = "daily", today: date = TUESDAY, **more: Scope
 ) -> DigestView:
@@ -184,6 +197,24 @@ def test_before_there_is_a_week_nothing_is_called_usual(observability: Observabi
     view = told(observability)
     assert view.sentence == "1 turn, none failed. It is too early to say what is usual."
     assert {each.usual for each in view.figures} == {"–"}
+
+
+def test_no_number_of_a_digest_is_told_twice(observability: Observability) -> None:
+    turns(observability, 0, 3)
+    turns(observability, 0, 4, failed=4, agent="codex")
+    assert told(observability).left == ""
+    assert "4 failed (all of them with codex)" in told(observability).sentence
+    for reason, left in (
+        ("not_mentioned", "1 message was not answered because the bot was not mentioned."),
+        ("not_mentioned", "2 messages were not answered because the bot was not mentioned."),
+        (
+            "empty",
+            "3 messages were not answered: 2 because the bot was not mentioned, "
+            "1 because the message was empty.",
+        ),
+    ):
+        skipped(observability, reason)
+        assert told(observability).left == left
 
 
 def test_a_source_that_fell_silent_is_named(observability: Observability) -> None:
