@@ -201,8 +201,10 @@ def _lasting(state: AlertState, now: int) -> str:
 def _title(condition: Condition, state: AlertState, name_of: NameOf) -> str:
     what = subject(condition, name_of)
     value = shown_value(condition, state.value)
+    if state.told in BAD and value:
+        return f"{what}: {'no data now' if state.value is None else value}"
     if state.told in BAD:
-        return f"{what}: {value}" if value else _state_title(condition, name_of)
+        return _state_title(condition, name_of)
     lasted = "" if state.begun_at is None else f" after {_length(state.since - state.begun_at)}"
     if state.told == "no_data":
         return f"{what}: no data any more{lasted}"

@@ -1,16 +1,17 @@
 """*Show traces* of an alert shows what the alert counts."""
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 from reports.alerts.evaluation import measure, watched
 from reports.alerts.grammar import parse_condition
 from reports.commands.handlers import Viewer, answer
 from reports.commands.parser import build_parser, parse
-from reports.views.alerts import shows
+from reports.views.alerts import alert_view, shows
 from reports.views.trace_list import TraceListView
 from storage import Observability
-from storage.coordination.alert_rules import AlertRule
+from storage.coordination.alert_rules import AlertRule, AlertState
 from tests.support.factories import ALICE, GENERAL, MINUTE, NOW, TEAM, FixedSight, record, said
 
 PARSER, _ = build_parser(prog="/trace", shell=False)
@@ -53,6 +54,23 @@ def test_the_traces_of_an_error_share_are_all_that_failed(observability: Observa
         observability.database, watched([kept], sights), agents=dict, health=dict, now=NOW
     )
     assert measured["a1b2"].value == len(failed) / (len(failed) + 1)
+
+
+def test_an_alert_whose_figure_has_gone_says_so() -> None:
+    rule = AlertRule(
+        id="a1b2",
+        team=TEAM,
+        channel=GENERAL,
+        condition="error_rate>20% agent:claude over:1h",
+        created_by=ALICE,
+        created_at=0,
+    )
+    state = AlertState(rule_id="a1b2", level="alert", told="alert", value=0.5, begun_at=NOW)
+    titles = [
+        alert_view(rule, replace(state, value=value), now=NOW, name_of=lambda by, key: key).title
+        for value in (0.5, None)
+    ]
+    assert titles == ["Error share of claude: 50%", "Error share of claude: no data now"]
 
 
 def test_the_traces_of_a_latency_are_those_on_its_side_of_the_limit(
