@@ -103,15 +103,22 @@ def running_message(agent: str, text: str, *, tool: str | None, trace_id: str) -
 
     *text* is Markdown that is presentable already. Of a long one the end is shown.
     """
-    shown = ending(text, limit=RUNNING_LIMIT, measure=json_length)
-    if shown != text:
-        shown = f"…\n\n{shown}"
+    shown = end_of(text, RUNNING_LIMIT)
     markdown = [{"type": "markdown", "text": shown}] if shown.strip() else []
     doing = _doing(agent, tool)
     return {
         "text": _plain(shown, doing),
         "blocks": [*markdown, context(doing), stop_button(agent, trace_id)],
     }
+
+
+def end_of(text: str, limit: int) -> str:
+    """Return the end of a long *text* below an ellipsis; the whole text if that is short enough.
+
+    `limit` is as `json_length` counts.
+    """
+    shown = ending(text, limit=limit, measure=json_length)
+    return shown if shown == text else f"…\n\n{shown}"
 
 
 def _doing(agent: str, tool: str | None) -> str:

@@ -1,5 +1,6 @@
 """Find and end, in Slack, the messages of a reply that nobody ended."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,9 +11,8 @@ from slack_sdk.errors import SlackApiError
 
 from bot.replies.buttons import Attempt, failure_buttons
 from bot.replies.live_messages import PROCESSING
-from bot.replies.messages import RESTARTED, RUNNING_LIMIT, Message, reply_messages, running_id
+from bot.replies.messages import RESTARTED, Message, end_of, reply_messages, running_id
 from bot.replies.posted import interrupted, is_of, is_running, messages_since
-from bot.replies.text.split import ending
 from bot.replies.unfinished import UnfinishedReplies
 from bot.slack.conversation.names import Ids
 from bot.slack.conversation.own_words import own_words
@@ -25,8 +25,12 @@ from bot.slack.errors import (
     retry_after,
 )
 from bot.slack.own_deletions import OwnDeletions
-from reports.render.block_kit import escape, json_length
+from reports.render.block_kit import escape
 from storage.coordination.unfinished_replies import TURN, UnfinishedReply
+
+SHOWN_LIMIT = 10_000
+"""Of what a running reply showed, its plan included, as JSON: all of a stream, which holds less. A
+message has room for it and for the note below."""
 
 MOVED = "(The reply is in another message of this thread.)"
 """Takes the place of a message that Slack does not let us delete."""
@@ -134,11 +138,11 @@ class RepairedMessages:
         thread = self.read(reply) if running is not None else None
         shown = next((each for each in thread or () if each["ts"] == running), {})
         blocks = shown.get("blocks") or ()
-        said = ending(own_words(blocks, Ids()), limit=RUNNING_LIMIT, measure=json_length)
-        first, *more = reply_messages(said, payload=payload, note=RESTARTED, below=below)
         id = running_id(reply.trace_id, reply.agent)
         plans = [interrupted(block, id) for block in blocks if block["type"] == "plan"]
         used = [plan for plan in plans if plan["tasks"]]
+        said = end_of(own_words(blocks, Ids()), SHOWN_LIMIT - len(json.dumps(used)))
+        first, *more = reply_messages(said, payload=payload, note=RESTARTED, below=below)
         return [{**first, "blocks": [*used, *first["blocks"]]}, *more]
 
     def _put(

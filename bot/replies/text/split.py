@@ -37,10 +37,11 @@ def split(text: str, *, limit: int, measure: Measure = len) -> list[str]:
 
 
 def ending(text: str, *, limit: int, measure: Measure = len) -> str:
-    """Return the end of *text*, at most *limit* long; the whole text if that is short enough."""
-    if measure(text) <= limit:
+    """Return the end of *text* that fits into a part; the whole text if that is short enough."""
+    found = outline(text)
+    if measure(text) <= limit and sum(found.blocks) <= MOST_BLOCKS:
         return text
-    return _Cutter(outline(text), limit, measure).last_part()
+    return _Cutter(found, limit, measure).last_part()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,16 @@ class _Cutter:
 
     def last_part(self) -> str:
         """Return the longest part that ends with the text, begun at a good place."""
-        size, longest = 0, len(self._pieces) - 1
+        size, blocks, longest = 0, 0, len(self._pieces) - 1
         starts: list[int] = []
         for number in range(len(self._pieces) - 1, -1, -1):
-            size += self._measure(self._pieces[number].text)
-            if size + self._added(number) > self._limit:
+            piece = self._pieces[number]
+            size += self._measure(piece.text)
+            blocks += self._outline.blocks[piece.line]
+            if size + self._added(number) > self._limit or blocks > MOST_BLOCKS:
                 break
             longest = number
-            if size > self._limit / 2:
+            if max(size / self._limit, blocks / MOST_BLOCKS) > 1 / 2:
                 starts.append(number)
         best = min(starts or [longest], key=lambda each: (self._pieces[each].begins, each))
         return self._part(best, len(self._pieces))

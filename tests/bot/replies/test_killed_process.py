@@ -1,6 +1,7 @@
 """What a process leaves in Slack when it is killed is ended by the next one."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -267,6 +268,35 @@ def test_a_reply_of_a_killed_process_keeps_the_form_of_what_was_said(
     # Slack does not promise to show the words of a stream that is open.
     made = [call.method for call in sandbox.calls()[calls:]]
     assert "conversations.replies" in made[made.index("chat.stopStream") :]
+
+
+@pytest.mark.parametrize(
+    ("shown", "begins"),
+    [
+        ("".join(f"Step {number} is done.\n\n" for number in range(430)), "Step 0 is done."),
+        ("".join(f"# Step {number}\n\nDone.\n\n" for number in range(60)), "…\n\n# Step 4"),
+    ],
+)
+def test_a_reply_of_a_killed_process_keeps_as_much_as_one_message_takes(
+    shown: str,
+    begins: str,
+    doomed: Doomed,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    *_, last = re.findall(r"Step \d+", shown)
+    with doomed(SLEEPER.replace('"The first half"', repr(f"{shown}Next"))):
+        question = sandbox.post(alice, general, f"{sandbox.mention} think hard")
+        sandbox.wait_for_reply(general, question.ts, containing=last, timeout=60)
+        eventually(lambda: any(row.ts for row in left_replies(observability)))
+    tick(start_bot())
+    (reply,) = ended(sandbox, general, question, "octagonal_sign")
+    assert reply.blocks[0]["text"].startswith(begins)
+    assert last in reply.blocks[0]["text"]
+    assert [block["type"] for block in reply.blocks] == ["markdown", "context", "actions"]
 
 
 def test_a_note_about_a_killed_process_goes_without_words_that_slack_refuses(

@@ -156,6 +156,14 @@ def test_the_end_of_a_running_reply_keeps_its_code_block() -> None:
     assert shown.endswith("value_539)")
 
 
+@pytest.mark.parametrize("line", ["# Heading {}\n\nWords.\n\n", "{}\n\n---\n\n"])
+def test_a_running_reply_has_no_more_blocks_than_slack_takes(line: str) -> None:
+    growing = "".join(map(line.format, range(60)))
+    message = running_message("claude", growing, tool=None, trace_id="0" * 32)
+    check_limits(message)
+    assert re.match(r"…\n\n.*5\d", said(message), re.DOTALL)
+
+
 def test_the_text_of_a_message_is_plain_words() -> None:
     markdown = (
         "# Result\n\n**Two** of _three_ ~~old~~ `files` are [here](https://e.example/a), "
