@@ -232,3 +232,28 @@ def test_a_period_ends_within_its_last_day_only_if_something_later_is_stored(
         FactRow.insert_many([fact], fields=columns).execute(database)
     found = days(database, "2026-11-24T06:00Z", "2026-11-25T12:00Z", "UTC")
     assert found == [("25 00:00", 2)]
+
+
+@pytest.mark.parametrize("audiences", [None, ["T1"], [f"T{number}" for number in range(60)]])
+@pytest.mark.parametrize("length", [3, 30, 800])
+def test_as_much_is_counted_if_days_are_looked_up_as_if_all_are_read(
+    database: Database, audiences: list[str] | None, length: int
+) -> None:
+    RollupRow.delete().execute(database)
+    FactRow.delete().execute(database)
+    columns = [getattr(RollupRow, name) for name in INSERT_FIELDS]
+    rest, last = (*[0] * (len(SUMS) - 1), None), at("2026-11-25T00:00Z")
+    counts = {"T1": 1, "T90": 10, EVERYONE: 11}
+    rows = [
+        ("day", last - day * 24 * HOUR_NS, "all", "", audience, "", count, *rest)
+        for day in range(-1, 1_000)
+        for audience, count in counts.items()
+    ]
+    RollupRow.insert_many(rows, fields=columns).execute(database)
+    found = statistics(
+        database,
+        since=last - (length - 1) * 24 * HOUR_NS,
+        until=last + 24 * HOUR_NS,
+        audiences=audiences,
+    )
+    assert found.total.traces == length * (1 if audiences else 11)
