@@ -192,7 +192,10 @@ class TraceCorrelator:
             if parent is None and above:
                 top = above[span.trace_id, span.span_id]
                 parent = started.get(id(top))
-                may_join = each.resource.within in (None, span.trace_id)
+                # What waits may be another sender's, and lead up to the span of another turn.
+                if parent is not None and not each.resource.may_join(parent.trace_id):
+                    parent = None
+                may_join = each.resource.may_join(span.trace_id)
                 if parent is None and span.trace_id in ours and may_join:
                     # It passed on only TRACEPARENT. The id of a trace alone, which people can see,
                     # leads nowhere.

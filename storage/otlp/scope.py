@@ -43,6 +43,10 @@ class Resource:
         is_there = self.parent is not None and self.parent[0] == trace_id
         return replace(self, parent=self.parent if is_there else None, within=trace_id)
 
+    def may_join(self, trace_id: str) -> bool:
+        """Return whether it may add to this trace of ours."""
+        return self.within in (None, trace_id)
+
     @classmethod
     def of(cls, sent: Any) -> Self:
         facts = {pair.key: value_of(pair.value) for pair in sent.attributes}

@@ -44,10 +44,13 @@ def attempt(observability: Observability) -> Iterator[ActiveSpan]:
         yield span
 
 
-def send(url: str, attempt: ActiveSpan | None, *spans: dict[str, Any]) -> None:
+def send(
+    url: str, attempt: ActiveSpan | None, *spans: dict[str, Any], service: str = "agent"
+) -> None:
     ids = () if attempt is None else (attempt.trace_id, attempt.span_id)
     names = ("tracebot.parent.trace_id", "tracebot.parent.span_id")
-    resource = {"attributes": attributes(**dict(zip(names, ids, strict=False)))}
+    facts = {"service.name": service, **dict(zip(names, ids, strict=False))}
+    resource = {"attributes": attributes(**facts)}
     content = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [*spans]}]}]}
     assert httpx.post(f"{url}/v1/traces", json=content).status_code == 200
 
@@ -374,6 +377,28 @@ def test_what_is_sent_with_the_key_of_a_turn_joins_no_other_one(
     assert {each.span_id[0] for each in received(observability, attempt.trace_id)} == {"c", "d"}
     other.end()
     assert summary(observability, other.trace_id).cost is None
+
+
+def test_what_waits_for_its_parent_joins_no_trace_of_another_sender_nor_lets_it_in(
+    observability: Observability, attempt: ActiveSpan
+) -> None:
+    """Exporters send children first, which wait: meanwhile another turn's agent names their ids."""
+    guarded = Collector(observability, capture=str, key="0123456789abcdef")
+    receiver = guarded.listen()
+    other = Context().run(observability.start_span, "slack message", PLACE)
+    assert observability.flush()
+    theirs, own = (turn_address(receiver, each.trace_id) for each in (other, attempt))
+    call = a_span(
+        "a", parentSpanId="b" * 16, name="handle_responses", attributes=spending(output=5)
+    )
+    send(theirs, other, call, service="codex")
+    send(theirs, None, a_span("d", parentSpanId="e" * 16) | {"traceId": other.trace_id})
+    joins = a_span("c", parentSpanId="a" * 16, attributes=spending(dollars="50"))
+    send(own, None, a_span("b"), joins)
+    send(own, attempt, a_span("e") | {"traceId": other.trace_id})
+    guarded.stop()
+    assert [each.span_id[0] for each in received(observability, other.trace_id)] == ["a"]
+    assert [each.span_id[0] for each in received(observability, attempt.trace_id)] == ["e"]
 
 
 def test_an_address_without_a_key_is_the_same_for_each_turn() -> None:
