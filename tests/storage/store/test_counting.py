@@ -377,6 +377,18 @@ def test_the_sums_do_not_depend_on_order_or_batches(
     assert _sums(trace) == parts["trace"]
 
 
+def test_a_span_that_others_sent_counts_once_if_ours_begins_and_ends_in_one_batch(
+    database: Database,
+) -> None:
+    ours, name = span(1, input_tokens=10, received=False), f"n{next(numbers)}"
+    sent = Batch("", 0, spans=[replace(ours, received=True)])
+    both = Batch("", 0, spans=[running(ours), ours], resumed={ours.span_id})
+    parts = stored(database, [sent, both], name=f"{name}parts")
+    whole = stored(database, [Batch("", 0, spans=[ours])], name=f"{name}whole")
+    assert parts["trace"] == whole["trace"]
+    assert sums_in(parts) == sums_in(whole)
+
+
 def test_a_trace_that_an_older_tracebot_stored_is_read_when_more_comes(database: Database) -> None:
     first = span(2, 1, input_tokens=60)
     trace_id = stored(database, [Batch("", 0, spans=[first])], name="older")["id"]

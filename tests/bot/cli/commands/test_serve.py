@@ -49,9 +49,11 @@ def serve(sandbox: Sandbox, db_path: Path, agents: Path) -> Iterator[Serve]:
     """Start `tracebot serve`, and wait until it is connected."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*, connected: bool = True, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        *, connected: bool = True, shell: str = 'exec "$0" serve', **environment: str
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [TRACEBOT, "serve"],
+            ["sh", "-c", shell, TRACEBOT],
             cwd=agents.parent,
             stderr=subprocess.PIPE,
             text=True,
@@ -172,6 +174,32 @@ def test_a_second_signal_ends_the_grace_period(
     process.send_signal(signal.SIGINT)
     assert exit_code(process) == 0
     sandbox.wait_for_reply(general, question.ts, containing="restarted")
+
+
+def test_a_signal_that_a_script_ignores_ends_no_grace_period(
+    serve: Serve, sandbox: Sandbox, alice: User, general: Channel, tmp_path: Path
+) -> None:
+    process = serve(shell="trap '' INT; exec \"$0\" serve", TRACEBOT_GRACE="600")
+    question = ask(sandbox, alice, general, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    wait_to_read(process, "Stopping: running turns")
+    process.send_signal(signal.SIGINT)
+    (tmp_path / "work" / "go").touch()
+    assert exit_code(process) == 0
+    (answer,) = ended(sandbox, general, question, "white_check_mark")
+    assert answer.text == "The first half\nand the second."
+
+
+def test_sighup_does_not_end_a_bot_that_reads_its_agents_for_the_first_time(
+    serve: Serve, agents: Path
+) -> None:
+    agents.unlink()
+    os.mkfifo(agents)
+    process = serve(connected=False)
+    with agents.open("w") as file:  # As soon as the bot reads.
+        process.send_signal(signal.SIGHUP)
+        file.write("no agents")
+    assert exit_code(process) == 1
 
 
 def test_sighup_reloads_the_agents(
