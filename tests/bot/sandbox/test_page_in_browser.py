@@ -346,6 +346,17 @@ def test_a_table_is_sorted_by_a_column_and_shown_in_pages(
 
 
 @needs_chromium
+def test_a_table_whose_first_row_is_short_is_shown(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    head = [{"type": "raw_text", "text": name} for name in ("Agent", "Turns")]
+    table = {"type": "table", "rows": [head, [{"type": "raw_text", "text": "claude"}]]}
+    web.chat_postMessage(channel=general.id, text="By agent", blocks=[table])
+    show(page, sandbox, alice.id, general.id)
+    assert page.value("document.querySelector('table').rows[1].innerText") == "claude"
+
+
+@needs_chromium
 def test_commands_people_and_emoji_are_completed(
     sandbox: Sandbox, alice: User, general: Channel, page: Page
 ) -> None:

@@ -24,7 +24,7 @@ export function tableBlock(block, rich) {
   const isData = block.type === "data_table";
   const cell = (value, column) => {
     const setting = settings[column] || {};
-    const kinds = [rest[0]?.[column].type === "raw_number" && "number", setting.align, setting.is_wrapped && "wrapped"];
+    const kinds = [rest[0]?.[column]?.type === "raw_number" && "number", setting.align, setting.is_wrapped && "wrapped"];
     return {
       class: kinds.filter(Boolean).join(" "),
       content: value.type === "rich_text" ? rich(value) : value.text,
