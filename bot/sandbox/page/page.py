@@ -1,6 +1,7 @@
 """The workspace in a browser: one page, the state that it shows and the actions on it."""
 
 import base64
+import codecs
 import html
 import re
 import uuid
@@ -237,7 +238,9 @@ def _preview(file: File) -> str:
     """Return the beginning of a text file, as Slack shows it below the file's name."""
     if not file.mimetype.startswith("text/"):
         return ""
-    return file.content[:PREVIEW_BYTES].decode(errors="replace")
+    # The last character may be cut in two.
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    return decoder.decode(file.content[:PREVIEW_BYTES])
 
 
 def _decoded(attached: Json) -> tuple[str, str, bytes]:

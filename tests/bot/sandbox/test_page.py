@@ -104,6 +104,15 @@ def test_a_file_is_attached(sandbox: Sandbox, alice: User, general: Channel) -> 
     assert sandbox.messages(general)[0].files[0].content == b"hello"
 
 
+def test_the_preview_of_a_file_ends_with_a_whole_character(
+    sandbox: Sandbox, alice: User, general: Channel
+) -> None:
+    sandbox.post(alice, general, files=[("a.txt", "text/plain", ("가" * 1_000).encode())])
+    (message,) = state(sandbox, alice).json()["channels"][0]["messages"]
+    (preview,) = message["previews"].values()
+    assert set(preview) == {"가"}
+
+
 def test_the_same_click_adds_and_removes_a_reaction(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
