@@ -130,7 +130,7 @@ def test_a_digest_contains_only_what_the_channels_members_may_see(
     )
     assert [(line.key, line.traces, line.errors) for line in view.agents] == [("claude", "2", "1")]
     assert [line.note for line in view.failed] == ["claude did not answer within 30 s."]
-    assert view.skipped == (("another bot was mentioned", "1"),)
+    assert view.left == "1 message was not answered because another bot was mentioned."
     members = FixedSight(frozenset({TEAM, own_audience(TEAM, SECRET)}))
     secret = digests(observability.database, Posts()).last_24_hours(members, now=NOW)
     assert secret.agents[0].traces == "3"
