@@ -25,8 +25,8 @@ MOST_RULES = 50
 """Rules of one channel. The list of a channel should still be read."""
 
 SYNTAX = (
-    'write alerts, alerts add "error_rate>20%" agent:claude over:1h, or alerts test, snooze or '
-    "remove with an alert's id"
+    'write `alerts`, `alerts add "error_rate>20%" agent:claude over:1h`, or `alerts test`, '
+    "`snooze` or `remove` with an alert's id"
 )
 
 
@@ -64,7 +64,7 @@ def rule_of(database: Database, rule_id: str, orderer: Orderer) -> AlertRule:
     for rule in found:
         if orderer.may_read(rule.channel):
             return rule
-    raise CommandFailed(f"There is no alert {rule_id}: alerts lists them.", word=rule_id)
+    raise CommandFailed(f"There is no alert {rule_id}: `alerts` lists them.", word=rule_id)
 
 
 def added(database: Database, condition: Condition, orderer: Orderer, *, now: int) -> MessageView:

@@ -141,14 +141,14 @@ def cancel_from_shell(
         return MessageView(text=f"{trace_id} is stopped.", found=True)
     return MessageView(
         text=f"{trace_id} is still running: its process did not react within {patience_s:g} s. "
-        "It stops when that process reads the request. tracebot ps shows what is running."
+        "It stops when that process reads the request. `tracebot ps` shows what is running."
     )
 
 
 def _prefix(wanted: str) -> str:
     if not PREFIX.fullmatch(wanted):
         raise UsageError(
-            f"{wanted!r} is not a trace id. Give at least 4 of its digits; ps lists them."
+            f"{wanted!r} is not a trace id. Give at least 4 of its digits; `ps` lists them."
         )
     return wanted.lower()
 

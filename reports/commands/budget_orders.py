@@ -24,8 +24,8 @@ from storage.coordination.budgets import (
 from storage.database.base import Database
 
 SYNTAX = (
-    "write budget add 20/day agent:claude [hard:30] [Europe/Berlin], budget raise ID 30 or budget "
-    "remove ID"
+    "write `budget add 20/day agent:claude [hard:30] [Europe/Berlin]`, `budget raise ID 30` or "
+    "`budget remove ID`"
 )
 
 
@@ -173,7 +173,7 @@ def _found(
     for budget in budgets(database, team=team):
         if budget.id == id and may_see(budget):
             return budget
-    raise CommandFailed(f"There is no budget {formatting.plain(id)}: budget lists them.", word=id)
+    raise CommandFailed(f"There is no budget {formatting.plain(id)}: `budget` lists them.", word=id)
 
 
 def _done(budget: Budget, what: str, name_of: Callable[[str, str], str]) -> MessageView:

@@ -63,7 +63,7 @@ def _change_issue(change: Sequence[str], database: Database, viewer: Viewer, now
     wanted = change[1].lower()
     if not re.fullmatch("[0-9a-f]{4,12}", wanted):
         raise UsageError(
-            f"{change[1]} is not the id of an issue: give at least 4 of the digits that errors "
+            f"{change[1]} is not the id of an issue: give at least 4 of the digits that `errors` "
             "shows.",
             word=change[1],
         )

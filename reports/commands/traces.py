@@ -81,7 +81,7 @@ def why(args: argparse.Namespace, database: Database, viewer: Viewer, now: int) 
     return MessageView(
         text=f"No decision is recorded for {args.id}. The bot decides about messages in "
         "conversations that it is in, while it runs. If the message is new, try again in a few "
-        "seconds; search finds messages by their words."
+        "seconds; `search` finds messages by their words."
     )
 
 
@@ -97,7 +97,7 @@ def named(name: str, database: Database, viewer: Viewer) -> list[TraceSummary]:
     else:
         raise UsageError(
             f"{name or repr(name)} is not a trace id: give at least 4 of its digits, or a "
-            "message's link. show without an id shows the newest.",
+            "message's link. `show` without an id shows the newest.",
             word=name,
         )
     return [trace for trace in found if viewer.may_see(trace)]

@@ -10,8 +10,8 @@ from reports.views.messages import WEEKDAYS
 from storage.coordination.digest_subscriptions import DAYS, Quiet
 
 SYNTAX = (
-    "write digest now, digest off, or digest here [daily|weekdays|weekly mon] at 09:00 "
-    "[Europe/Berlin] [quiet]"
+    "write `digest now`, `digest off`, or `digest here [daily|weekdays|weekly mon] at 09:00 "
+    "[Europe/Berlin] [quiet]`"
 )
 FILLERS = ("here", "at", "on", "weekly")
 """Words between the parts of a command, which mean nothing by themselves."""

@@ -61,8 +61,8 @@ class AlertsView:
     lines: tuple[AlertLine, ...]
     values: tuple[tuple[AlertRule, AlertState], ...]
     empty: str = (
-        'No alert is set up. Add one: alerts add "error_rate>20%" agent:claude over:1h; in a shell '
-        "also in:CHANNEL."
+        'No alert is set up. Add one: `alerts add "error_rate>20%" agent:claude over:1h`; in a '
+        "shell also `in:CHANNEL`."
     )
 
 

@@ -88,7 +88,7 @@ def warning(found: Spending, *, amounts: bool, now: int) -> MessageView:
     of = f" ({formatting.cost(found.total)} of {formatting.cost(budget.soft)})" if amounts else ""
     return MessageView(
         text=f"⚠ {share} of the budget for {whose} is spent{of}: "
-        f"{_forecast(found, empty_at(found, now=now), now=now)}. See /trace budget.",
+        f"{_forecast(found, empty_at(found, now=now), now=now)}. See `/trace budget`.",
         found=True,
     )
 

@@ -69,7 +69,8 @@ def help_view(about: str | None = None) -> HelpView:
 
 def not_found(what: str) -> MessageView:
     return MessageView(
-        text=f"Nothing found for {what}. ls lists the newest traces, and search finds their words."
+        text=f"Nothing found for {what}. `ls` lists the newest traces, and `search` finds "
+        "their words."
     )
 
 
@@ -97,8 +98,8 @@ def digest_set(subscription: Subscription) -> MessageView:
     """Say when a channel gets its digest."""
     quiet = " Nothing is posted if nothing happened." if subscription.quiet == "silence" else ""
     return MessageView(
-        text=f"This channel gets a digest {schedule(subscription)}.{quiet} /trace digest off ends "
-        "it.",
+        text=f"This channel gets a digest {schedule(subscription)}.{quiet} `/trace digest off` "
+        "ends it.",
         found=True,
     )
 

@@ -184,7 +184,7 @@ def metric_view(
         empty=formatting.nothing_in(
             since,
             now,
-            f"No values of {formatting.shortened(name, 80)} are stored in this period. metrics "
+            f"No values of {formatting.shortened(name, 80)} are stored in this period. `metrics` "
             "lists the names.",
         ),
         name=name,

@@ -160,7 +160,7 @@ def running_view(
         lines=tuple(lines),
         traces=tuple(traces),
         waiting=waiting,
-        empty="Nothing is running. ls lists what has ended.",
+        empty="Nothing is running. `ls` lists what has ended.",
         kind="ps",
     )
 

@@ -78,11 +78,11 @@ INSTEAD: Mapping[str, str] = {
     "readers_unknown": "Ask again: Slack did not say who can read the channel.",
     "budget_suspended": (
         "Press Ask anyway below the bot's note, ask a cheaper agent, or let an admin raise the "
-        "budget: budget lists them."
+        "budget: `budget` lists them."
     ),
     "budget_spent": (
-        "Ask another agent, wait until the budget's next period, or let an admin raise it: budget "
-        "lists them."
+        "Ask another agent, wait until the budget's next period, or let an admin raise it: "
+        "`budget` lists them."
     ),
 }
 """How to get an answer, by the reason why there was none."""

@@ -64,7 +64,7 @@ def test_a_budget_warns_at_80_percent_once_in_each_period(observability: Observa
         (
             GENERAL,
             "⚠ 82% of the budget for claude is spent ($0.8200 of $1.00): used up today at about "
-            "19:30 at this pace. See /trace budget.",
+            "19:30 at this pace. See `/trace budget`.",
         )
     ]
     spend(observability, 900_000, ago=-DAY)

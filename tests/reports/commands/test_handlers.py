@@ -13,7 +13,7 @@ from reports.commands.typed import split_slack
 from reports.digest.contents import Scope, last_day
 from reports.digest.order import parse_order
 from reports.errors import UsageError
-from reports.render import json_output
+from reports.render import json_output, slack, terminal
 from reports.units import parse_duration
 from reports.views.messages import MessageView, help_view
 from reports.views.statistics import StatsView
@@ -438,6 +438,29 @@ def test_a_trace_outside_of_a_thread_has_none_to_show(observability: Observabili
     observability.flush(10)
     with pytest.raises(UsageError, match="the id of a trace in it"):
         ask(observability, "thread", span.trace_id)
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["show", "zz"], "`show` without an id"),
+        (["show", "0123456789"], "`ls` lists the newest traces, and `search` finds"),
+        (["ps"], "`ls` lists what has ended."),
+        (["errors", "resolve", "zz"], "the digits that `errors` shows."),
+        (["metrics", "nothing"], "`metrics` lists the names."),
+    ],
+)
+def test_a_command_within_a_sentence_is_set_apart(
+    observability: Observability, words: list[str], advice: str
+) -> None:
+    try:
+        view = ask(observability, *words)
+    except UsageError as refusal:
+        assert advice in str(refusal)
+    else:
+        assert advice in terminal.render(view)
+        (shown, *_) = slack.render(view)
+        assert advice in shown["text"]["text"]
 
 
 def test_an_empty_id_is_named_as_such(observability: Observability) -> None:
