@@ -142,6 +142,8 @@ def option_left_out(word: str, parser: Parser, command: str) -> UsageError | Non
 
     What has a secret in it, such as a URL with a password, is not repeated.
     """
+    if word.startswith("-"):  # An option that the command does not have.
+        return None
     options = _options(parser, command)
     is_database = "://" in word or word.endswith(".db")
     option = BEHIND.get(command, "--database" if is_database else "")

@@ -395,6 +395,11 @@ def test_an_unknown_option_is_not_taken_for_another_short_one(recorded: Path) ->
     )
 
 
+def test_a_misspelt_option_is_not_taken_for_the_value_of_another(recorded: Path) -> None:
+    refused = tracebot(recorded, "clean", "--older-then", "30d").stderr
+    assert "clean does not take --older-then: did you mean --older-than?" in refused
+
+
 def test_the_version_is_that_of_the_installed_package(recorded: Path) -> None:
     result = tracebot(recorded, "--version")
     assert (result.returncode, result.stdout) == (0, f"tracebot {version('tracebot')}\n")
