@@ -1,5 +1,6 @@
 """An agent that tries to reach what it must not, asked by a real `tracebot query`."""
 
+import errno
 import json
 import os
 import pwd
@@ -195,6 +196,41 @@ def test_an_agent_cannot(attempt: str, outcomes: Mapping[str, str]) -> None:
     if signals and landlock_version() < landlock.SIGNALS_ABI:
         pytest.skip("this kernel does not keep signals inside")
     assert outcomes[attempt] in ("PermissionError", "OSError")
+
+
+OVERLAY = """
+import ctypes, json, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def call(number, *arguments):
+    found = libc.syscall(number, *arguments)
+    return found if found >= 0 else -ctypes.get_errno()
+unshare = {{"x86_64": 272}}.get(os.uname().machine, 97)
+call(unshare, 0x10020000)  # A user namespace, in which it may mount, and one of mounts.
+made = call(430, b"overlay", 0)
+folders = ("lowerdir", "."), ("upperdir", {bot!r} + "/files"), ("workdir", {bot!r} + "/backups")
+for name, path in folders:
+    call(431, made, 1, name.encode(), path.encode(), 0)
+call(431, made, 0, b"userxattr", None, 0)
+call(431, made, 6, None, None, 0)
+print(json.dumps([made, call(428, -100, {bot!r}.encode(), 1)]))
+"""
+
+
+@pytest.mark.skipif(seccomp.machine() is None, reason="no filters for this architecture")
+def test_an_agent_makes_no_folder_elsewhere_by_mounting(tmp_path: Path) -> None:
+    bot, work = tmp_path / "bot", tmp_path / "work"
+    for folder in (work, bot / "files", bot / "backups"):
+        folder.mkdir(parents=True)
+    provider = CommandProvider(
+        agent="a",
+        command=(sys.executable, "-S", "-c", OVERLAY.format(bot=str(bot))),
+        working_directory=work,
+    )
+    refused = json.loads(provider.answer(Request(prompt="x")).text)
+    assert list((bot / "backups").iterdir()) == [], (
+        "the kernel makes a folder `work` for an overlay"
+    )
+    assert refused == [-errno.EPERM, -errno.EPERM]
 
 
 @pytest.mark.parametrize("attempt", ALLOWED)
