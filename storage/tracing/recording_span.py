@@ -60,7 +60,7 @@ class SpanState(Enum):
     """The writer has taken its end. Nothing is left to store."""
 
 
-_QUEUED = SpanState.QUEUED
+QUEUED, REFUSED, STARTED, ENDED = SpanState
 """Python 3.11 finds a member of an enum only after a search that takes longer than a call."""
 
 
@@ -137,7 +137,7 @@ class RecordingSpan:
         self.links: list[dict[str, object]] = []
         self.ended_at: int | None = None
         self.duration_ns: int | None = None
-        self.state = _QUEUED
+        self.state = QUEUED
         self.scope = scope
         self._sink = sink
         self.attributes: dict[str, object] = {}
@@ -208,15 +208,15 @@ class RecordingSpan:
         has no room for its start. The state stays as it is if there is nothing new to store.
         """
         before = self.state
-        if before is SpanState.ENDED:
+        if before is ENDED:
             return before
         if not accepted:
-            self.state = SpanState.REFUSED
+            self.state = REFUSED
             return self.state
         # Before `ended_at` is read, so that an end from now on queues itself: see the class.
-        self.state = SpanState.STARTED
+        self.state = STARTED
         if self.ended_at is not None:
-            self.state = SpanState.ENDED
+            self.state = ENDED
         return self.state
 
     def end(self, end_time: int | None = None) -> None:
@@ -231,7 +231,7 @@ class RecordingSpan:
             self.status = "ok"
         # Last: the writer takes a span with an end as complete.
         self.ended_at = self.started_at + self.duration_ns
-        if self.state is not _QUEUED:  # Otherwise its start, still queued, brings the end.
+        if self.state is not QUEUED:  # Otherwise its start, still queued, brings the end.
             self._sink(self)
 
     def _length_to(self, end_time: object) -> int:

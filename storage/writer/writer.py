@@ -15,7 +15,7 @@ from storage.database.base import Database
 from storage.model.batch import Batch
 from storage.model.records import Log, Metric, Score
 from storage.model.span import Span
-from storage.tracing.recording_span import RecordingSpan, SpanState
+from storage.tracing.recording_span import ENDED, STARTED, RecordingSpan
 from storage.writer.delivery import RETRY_S, Delivery, delivery_for
 from storage.writer.dropped import DropCounters
 from storage.writer.span_values import to_span
@@ -301,9 +301,9 @@ class Writer:
         after = active.advance(accepted=True)
         if after is before:
             return
-        ended = after is SpanState.ENDED
+        ended = after is ENDED
         span = to_span(active, process=self._delivery.process, ended=ended)
-        if before is SpanState.STARTED:
+        if before is STARTED:
             batch.resumed.add(span.span_id)
         batch.spans.append(span)
 
