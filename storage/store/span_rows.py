@@ -46,9 +46,7 @@ KEPT_FIELDS = ("audience",)
 
 _plain_values = attrgetter(*PLAIN_FIELDS)
 _names = itemgetter(*map(SPAN_FIELDS.index, (*NAME_FIELDS, *KEPT_FIELDS)))
-_texts = itemgetter(
-    *map(SPAN_FIELDS.index, (*TEXT_FIELDS, *NAME_FIELDS, *KEPT_FIELDS, *JSON_FIELDS))
-)
+_texts = itemgetter(*map(SPAN_FIELDS.index, (*TEXT_FIELDS, *JSON_FIELDS)))
 _ARGUMENTS = re.compile(r'\["[^"]*","')
 _VALUE = re.compile(f'"(?:{"|".join(sorted(VALUES))})":')
 _OPTIONS = (
@@ -63,14 +61,13 @@ def span_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
     """Return a row for each span, in the order of `SPAN_FIELDS`. Redacts the spans, too."""
     rows = [_plain_values(span) + _structures(span) for span in spans]
     # Most values are those of other spans, too. A set holds each of them once.
-    texts = set().union(*map(_texts, rows))
-    texts.discard(None)
     names = set().union(*map(_names, rows))
-    if to_scrub := _doubtful_among(texts) | {
-        name for name in names if 4 * len(name or "") > MAX_KEY
-    }:
+    texts = names.union(*map(_texts, rows))
+    names.discard(None)
+    texts.discard(None)
+    if to_scrub := _doubtful_among(texts) | {name for name in names if 4 * len(name) > MAX_KEY}:
         for position, row in enumerate(rows):
-            if not to_scrub.isdisjoint(_texts(row)):
+            if not (to_scrub.isdisjoint(_names(row)) and to_scrub.isdisjoint(_texts(row))):
                 rows[position] = _scrubbed(spans[position])
     return rows
 
