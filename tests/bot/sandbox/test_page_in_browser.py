@@ -425,6 +425,29 @@ def test_a_link_to_a_message_opens_it_in_the_page(
 
 
 @needs_chromium
+def test_an_address_of_what_is_not_there_is_explained(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    gone = sandbox.post(alice, general, "gone")
+    sandbox.delete(alice, gone)
+    for place, said in (
+        ((general.id, gone.ts), "That message is not in this conversation"),
+        (("C0NOBODYS",), "That conversation is not one of yours"),
+    ):
+        show(page, sandbox, alice.id, *place)
+        page.wait_until("document.querySelector('#main .notice')")
+        assert said in shown(page, ".notice")
+        assert shown(page, "#main h2") == "#general"
+        assert page.value("document.querySelector('#thread').hidden")
+
+
+@needs_chromium
+def test_who_is_in_no_channel_sees_home(sandbox: Sandbox, alice: User, page: Page) -> None:
+    page.open(f"{sandbox.page_url}#{alice.id}", width=1280, height=800)
+    page.wait_until("document.querySelector('#main h2')?.innerText === 'tracebot'")
+
+
+@needs_chromium
 def test_a_refused_command_is_explained_and_stays_to_be_mended(
     sandbox: Sandbox, alice: User, general: Channel, page: Page
 ) -> None:

@@ -82,11 +82,14 @@ function closeThread() {
 
 // Open the place of a fragment: #person/channel/thread, or #person/home for the app's Home tab.
 function openPlace([, place, thread]) {
-  if (place === "home") return openHome();
-  const channel = channelOf(place);
-  if (place && !channel) notice("That conversation is not one of yours.");
-  if (channel || !view.channel) openChannel((channel || view.state.channels[0] || { id: "home" }).id);
-  if (channel && thread) openThread(thread);
+  const own = channelOf(place);
+  const other = view.channel ? null : view.state.channels[0];
+  if (place === "home" || !(own || other || view.channel)) openHome();
+  else if (own || other) openChannel((own || other).id);
+  // Last, as a pane that is opened loses its notice.
+  if (own && thread && own.messages.some(({ ts }) => ts === thread)) openThread(thread);
+  else if (own && thread) notice("That message is not in this conversation: perhaps it was deleted.");
+  else if (place && place !== "home" && !own) notice("That conversation is not one of yours.");
 }
 
 const fragment = () => location.hash.slice(1).split("/");
