@@ -63,7 +63,7 @@ def latest(view: TraceListView, user: str) -> Part:
 
 
 def week(view: StatsView) -> Part:
-    """Compare the figures of this week with those of last week, and chart its days."""
+    """Compare the figures of the last 7 days with those of the 7 before, and chart the days."""
     total, change = view.total, view.total.change
     figures = [
         ("Traces", total.traces, change.traces),
@@ -82,7 +82,8 @@ def week(view: StatsView) -> Part:
     charts = [block for block in render(view) if block["type"] == "data_visualization"]
     more = button("By agent", f"{RUN}_by_agent", "stats --by agent --compare --since 7d")
     compared = {"type": "section", "fields": fields}
-    return [header("This week, compared with last week"), compared, *charts, *actions(more)]
+    title = header("The last 7 days, compared with the 7 before")
+    return [title, compared, *charts, *actions(more)]
 
 
 def _changed(change: str) -> str:

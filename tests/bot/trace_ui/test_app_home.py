@@ -71,6 +71,8 @@ def test_the_home_tab_shows_its_users_traces_statistics_and_help(
     assert "Nothing is running." in str(blocks)
     (figures,) = [block["fields"] for block in blocks if "fields" in block]
     assert figures[0]["text"] == "*Traces*\n2  _new_"
+    # Seven days until now are no week of the calendar.
+    assert "The last 7 days, compared with the 7 before" in str(blocks)
     assert "/trace show" in str(blocks)
     in_modal(sandbox, alice, lambda: sandbox.press(alice, "trace_show_0", home=True))
     sandbox.wait_until(lambda: "alices question" in str(sandbox.modal(alice)))
