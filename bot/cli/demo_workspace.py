@@ -9,12 +9,17 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.cli.manifest import manifest_path
+from bot.cli.output import output_form
 from bot.errors import ConfigurationError
 from bot.sandbox import Sandbox
 from bot.sandbox.state.manifest import Manifest
 from reports.formatting import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,11 +42,23 @@ class Stay:
             ) from error
 
 
-def keep_open(sandbox: Sandbox, stay: Stay) -> None:
-    """Wait for Ctrl-C, with the page in a browser if that is wanted and possible."""
+def demo_console() -> "Console":
+    """Return a console on stdout with colours where the other commands have them."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    colour = output_form()["colour"]
+    return Console(
+        highlight=False,
+        soft_wrap=True,
+        emoji=False,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+    )
+
+
+def keep_open(sandbox: Sandbox, stay: Stay) -> None:
+    """Wait for Ctrl-C, with the page in a browser if that is wanted and possible."""
+    console = demo_console()
     console.print(
         f"The workspace is open at [bold]{sandbox.page_url}[/]. Press Ctrl-C to close it."
     )

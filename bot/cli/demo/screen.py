@@ -3,9 +3,9 @@
 import shutil
 import textwrap
 
-from rich.console import Console
 from rich.text import Text
 
+from bot.cli.demo_workspace import demo_console
 from reports.formatting import visible
 
 WIDEST = 100
@@ -20,7 +20,7 @@ class Screen:
     """A transcript in the terminal."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True, emoji=False)
+        self._console = demo_console()
         columns = shutil.get_terminal_size((PIPE, 24)).columns
         self.width = min(columns, WIDEST)
 

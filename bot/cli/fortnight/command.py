@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bot.cli.demo_workspace import Stay, keep_open, own_command, plain
+from bot.cli.demo_workspace import Stay, demo_console, keep_open, own_command, plain
 from bot.cli.exit_codes import DONE
 from bot.cli.fortnight.clock import SECOND_NS
 from bot.cli.fortnight.plot import fortnight
@@ -34,7 +34,7 @@ TRY_NEXT = (
 def play_fortnight(stay: Stay) -> int:
     """Play it up to this moment, and keep the workspace open if *stay* says so."""
     began = time.monotonic()
-    console = Console(highlight=False, soft_wrap=True)
+    console = demo_console()
     folder = Path(tempfile.mkdtemp(prefix="tracebot-fortnight-"))
     story = fortnight(datetime.now(UTC))
     with ExitStack() as stack:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.cli.demo_workspace import Stay
+from bot.cli.demo_workspace import Stay, demo_console
 from bot.errors import ConfigurationError
 from tests.support.paths import MEASURED
 from tests.support.ports import free_port
@@ -62,6 +62,33 @@ def test_the_settings_of_a_bot_in_the_same_shell_do_not_change_the_demo(tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "\n  tracebot show" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "in_terminal", "in_pipe"),
+    [
+        ({}, True, False),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"CLICOLOR": "0"}, False, False),
+        ({"FORCE_COLOR": "0"}, False, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+    ],
+)
+def test_the_demo_has_colours_where_the_other_commands_have_them(
+    variables: dict[str, str],
+    in_terminal: bool,
+    in_pipe: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NO_COLOR", "CLICOLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    for is_terminal, coloured in ((True, in_terminal), (False, in_pipe)):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        demo_console().print("[bold]#general[/]")
+        assert ("\x1b" in capsys.readouterr().out) is coloured
 
 
 def read_until(demo: subprocess.Popen[str], words: str) -> str:
