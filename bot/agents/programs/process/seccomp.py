@@ -46,11 +46,13 @@ class Machine:
         socketpair: int,
         prlimit: int,
         truncate: int,
+        ioctl: int,
         xattrs: Iterable[int],
         changes: Mapping[int, str],
     ) -> None:
         self.audit, self.seccomp, self.socket, self.socketpair = audit, seccomp, socket, socketpair
         self.prlimit, self.truncate, self.changes = prlimit, truncate, changes
+        self.ioctl = ioctl
         # Newer ones have the same numbers everywhere: setxattrat, removexattrat, file_setattr.
         self.xattrs = (*xattrs, 463, 466, 469)
 
@@ -64,6 +66,7 @@ def _later_machine(audit: int) -> Machine:
         socketpair=199,
         prlimit=261,
         truncate=45,
+        ioctl=29,
         xattrs=(5, 6, 7, 14, 15, 16),
         changes={
             52: "fchmod",
@@ -93,6 +96,7 @@ MACHINES: Mapping[str, Machine] = {
         socketpair=53,
         prlimit=302,
         truncate=76,
+        ioctl=16,
         xattrs=(188, 189, 190, 197, 198, 199),
         changes=CHANGES,
     ),
@@ -100,6 +104,16 @@ MACHINES: Mapping[str, Machine] = {
     "riscv64": _later_machine(0xC00000F3),
 }
 """Keys are those of uname(2)."""
+
+
+FLAGS = (
+    *(0x40086602, 0x40046602, 0x401C5820),  # FS_IOC_SETFLAGS, of 64 and 32 bits, FS_IOC_FSSETXATTR
+    *(0x40087602, 0x40047602, 0x40086604, 0x40046604),  # FS_IOC_SETVERSION, EXT4_IOC_SETVERSION
+    *(0x40806685, 0x800C6613),  # FS_IOC_ENABLE_VERITY, FS_IOC_SET_ENCRYPTION_POLICY
+    # Of btrfs: SNAP_CREATE, SUBVOL_CREATE, both _V2, SNAP_DESTROY, its _V2, SUBVOL_SETFLAGS.
+    *(0x50009401, 0x5000940E, 0x50009417, 0x50009418, 0x5000940F, 0x5000943F, 0x4008941A),
+)
+"""Requests of ioctl(2) that change a file or a folder by a descriptor that can only read it."""
 
 
 class Program(ctypes.Structure):
@@ -176,6 +190,8 @@ def _instructions(
     # an overlay that is made in steps, for which the kernel itself writes in any folder.
     for number in machine.mounting:
         yield from _when(number, _refuse(errno.EPERM))
+    flags = [each for request in FLAGS for each in _if_equal(request, _refuse(errno.EOPNOTSUPP))]
+    yield from _when(machine.ioctl, _load(SECOND_ARGUMENT), *flags, _allow())
     # An access control list is such an attribute.
     for number in machine.xattrs:
         yield from _when(number, _refuse(errno.EOPNOTSUPP))
@@ -200,6 +216,10 @@ def _when(number: int, *then: Instruction) -> Iterator[Instruction]:
     """Yield instructions that do `then`, which returns, if it is this system call."""
     yield (EQUAL, 0, len(then), number)
     yield from then
+
+
+def _if_equal(value: int, then: Instruction) -> tuple[Instruction, Instruction]:
+    return (EQUAL, 0, 1, value), then
 
 
 def _only_connected(error: int) -> tuple[Instruction, ...]:

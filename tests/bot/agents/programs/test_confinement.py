@@ -538,6 +538,9 @@ def test_the_operator_is_told_what_is_not_closed(
         "os.fchown(file, 12345, -1)",
         "os.setxattr(file, 'user.x', b'x')",
         "os.removexattr(file, 'user.before')",
+        "fcntl.ioctl(file, 0x40086602, (0xC0).to_bytes(8, 'little'))",  # chattr +Ad
+        "fcntl.ioctl(file, 0x401C5820, b'\\xc0' + bytes(27))",  # The same in another way.
+        "fcntl.ioctl(file, 0x40087602, bytes(4))",  # chattr -v 0
     ],
 )
 def test_a_descriptor_of_a_file_that_can_only_be_read_changes_nothing_of_it(attempt: str) -> None:
@@ -546,7 +549,7 @@ def test_a_descriptor_of_a_file_that_can_only_be_read_changes_nothing_of_it(atte
         os.setxattr(file.fileno(), "user.before", b"x")
         before = os.stat(file.name)
         code = f"""
-import os
+import fcntl, os
 file = os.open({file.name!r}, os.O_RDONLY)
 try:
     {attempt}
