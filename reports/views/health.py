@@ -71,11 +71,12 @@ def _facts(found: Health, now: int) -> list[tuple[str, str]]:
     def when(ns: int | None, missing: str = "never") -> str:
         return formatting.ago(ns, now=now) if ns else missing
 
+    spans = "1 span" if found.spans == 1 else f"{found.spans:,} spans"
     facts = [
         ("Database", found.path),
         ("Size", formatting.size(found.size)),
         *_disk(found),
-        ("Traces", f"{found.traces:,} with {found.spans:,} spans, {found.running:,} running"),
+        ("Traces", f"{found.traces:,} with {spans}, {found.running:,} running"),
         ("Oldest", when(found.oldest, "none")),
         ("Newest", when(found.newest, "none")),
         *_care(found, now),

@@ -65,6 +65,13 @@ def test_health_reports_the_state_of_the_database(database: SharedDatabase, tmp_
     assert facts["Migrations"].endswith(f"up to {max(HERE.glob('[0-9]*.py')).stem}")
 
 
+def test_the_first_span_is_counted_as_one(database: SharedDatabase) -> None:
+    found = health(database, now=time.time_ns())
+    for count, words in ((0, "0 spans"), (1, "1 span"), (1_200, "1,200 spans")):
+        view = health_view(replace(found, traces=1, spans=count), now=time.time_ns(), private=False)
+        assert dict(view.facts)["Traces"] == f"1 with {words}, 0 running"
+
+
 def test_health_in_slack_shows_no_path_and_a_guest_sees_nothing(database: SharedDatabase) -> None:
     view = ask(database, MEMBER)
     assert "Database" not in dict(view.facts)
