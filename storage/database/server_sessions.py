@@ -207,7 +207,10 @@ class ServerSessions(PostgresqlDatabase, Database):
     def look_up(
         self, sql: str, keys: Sequence[Sequence[Any]], *, types: tuple[str, ...], at_a_time: int
     ) -> list[Any]:
-        return self.fetch(sql.format(keys=table(types), is_one=is_one(types[0])), arrays(keys))
+        values, one = arrays(keys), is_one(types[0])
+        if "{is_first}" in sql:
+            values += arrays([(first,) for first in dict.fromkeys(key[0] for key in keys)])
+        return self.fetch(sql.format(keys=table(types), is_one=one, is_first=one), values)
 
     # Transactions.
 

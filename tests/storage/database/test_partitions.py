@@ -13,6 +13,7 @@ from storage.database.base import Database
 from storage.database.connect import locate
 from storage.database.migrations import HERE, HISTORY
 from storage.database.partitions import ADD, AHEAD, add_partitions, keep_ahead, partitions
+from storage.database.statements import LookUp
 from storage.database.transactions import transaction
 from storage.model.batch import Batch
 from storage.model.retention import DAY_NS, Retention
@@ -20,6 +21,8 @@ from storage.model.span import Span
 from storage.queries.removed_traces import removed_traces
 from storage.queries.statistics import statistics
 from storage.store.batch import store
+from storage.store.deduplication import STORED
+from storage.store.replaced import REPLACED
 from storage.upkeep.retention import apply_retention
 from storage.writer import merging
 from tests.support.conversations import eventually
@@ -70,6 +73,24 @@ def test_the_next_days_have_partitions_and_everything_else_is_stored_as_well(
     assert counts == [5, 1, 1]
     others = [stored(database, f"spans_{name}") for name in ("past", "default", "random")]
     assert others == [1, 1, 1]
+
+
+@pytest.mark.parametrize("look_up", [STORED, REPLACED])
+def test_a_batch_looks_its_spans_up_in_their_own_days_only(
+    database: Database, look_up: LookUp
+) -> None:
+    add_partitions(database, now=TODAY)
+    sent = [span(day, process=None) for day in (0.5, 1.5, 2.5)]
+    put(database, *sent)
+    asked = [(each.trace_id, each.span_id, "host:1:2") for each in (sent[0], sent[2], sent[2])]
+    keys = [key[: 3 if look_up is REPLACED else 2] for key in asked]
+    with database.snapshot():
+        found = {row[0] for row in look_up.rows(database, keys)}
+        locks = "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid()"
+        planned = {name for (name,) in database.fetch(locks, ())}
+    assert found == {sent[0].trace_id, sent[2].trace_id}
+    first, _, third, *_ = names(database)
+    assert {name for name in planned if name in names(database)} == {first, third}
 
 
 def test_spans_that_came_before_the_partition_of_their_day_move_there(database: Database) -> None:
