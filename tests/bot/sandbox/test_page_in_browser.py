@@ -447,6 +447,34 @@ def test_who_is_in_no_channel_sees_home(sandbox: Sandbox, alice: User, page: Pag
     page.wait_until("document.querySelector('#main h2')?.innerText === 'tracebot'")
 
 
+ATTACH = """\
+(() => {
+  const box = document.querySelector("#write");
+  const input = document.querySelector("#main input[type=file]");
+  const given = new DataTransfer();
+  given.items.add(new File([new Uint8Array(100_000)], "a.bin"));
+  input.files = given.files;
+  input.onchange();
+  const pressEnter = () => box.onkeydown(new KeyboardEvent("keydown", { key: "Enter" }));
+  pressEnter();
+  pressEnter();
+  document.querySelector("#channels button:not([aria-current])").click();
+})()"""
+"""JavaScript: attach a file, press Enter twice, and open another channel."""
+
+
+@needs_chromium
+def test_a_file_is_sent_once_and_to_the_channel_in_which_it_was_attached(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    other = sandbox.add_channel("other", [alice])
+    show(page, sandbox, alice.id, general.id)
+    page.value(ATTACH)
+    page.wait_until("document.querySelector('#main h2').innerText === '#other'")
+    sandbox.wait_for_message(general, user=alice)
+    assert [len(sandbox.messages(each)) for each in (general, other)] == [1, 0]
+
+
 @needs_chromium
 def test_a_refused_command_is_explained_and_stays_to_be_mended(
     sandbox: Sandbox, alice: User, general: Channel, page: Page

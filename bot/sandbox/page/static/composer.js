@@ -38,7 +38,8 @@ async function encoded(file) {
 // Return a form that posts to the open channel, or to the thread `threadTs`. `onSent` is called
 // before the page shows what was sent.
 export function composer({ id, label, hint, threadTs, onSent }) {
-  const place = `${view.channel} ${threadTs || ""}`;
+  const { channel } = view;
+  const place = `${channel} ${threadTs || ""}`;
   const files = el("input", { type: "file", multiple: true, class: "unseen", tabindex: -1, "aria-label": "Files to attach" });
   const chosen = el("span", { class: "hint" }, hint);
   const box = el("textarea", { id, rows: 1, placeholder: label, autocomplete: "off", "aria-label": label });
@@ -56,13 +57,14 @@ export function composer({ id, label, hint, threadTs, onSent }) {
     grow();
   };
   const send = async () => {
-    const text = box.value.trim();
-    if (!text && !files.files.length) return;
-    const attached = await Promise.all([...files.files].map(encoded));
+    const [text, picked] = [box.value.trim(), [...files.files]];
+    if (!text && !picked.length) return;
     box.value = files.value = "";
     files.onchange();
     onSent();
-    const answer = await act({ do: text.startsWith("/") ? "command" : "post", channel: view.channel, text, thread_ts: threadTs, files: attached });
+    // Takes a while, in which people press Enter again or open another channel.
+    const attached = await Promise.all(picked.map(encoded));
+    const answer = await act({ do: text.startsWith("/") ? "command" : "post", channel, text, thread_ts: threadTs, files: attached });
     if (answer.notice && !box.value) { box.value = text; grow(); }  // To be mended.
   };
   box.oninput = () => { grow(); completion.update(); };
