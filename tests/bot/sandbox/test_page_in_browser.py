@@ -442,6 +442,26 @@ def test_an_address_of_what_is_not_there_is_explained(
 
 
 @needs_chromium
+def test_another_person_has_neither_typed_nor_rated_what_the_first_one_did(
+    sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    actions = {"type": "context_actions", "elements": [FEEDBACK]}
+    web.chat_postMessage(channel=general.id, text="An answer", blocks=[actions])
+    show(page, sandbox, alice.id, general.id)
+    page.type("a draft")
+    page.value("document.querySelector('.blocks button').click()")
+    page.wait_until("document.querySelector('.blocks button').ariaPressed === 'true'")
+    for person, typed, rated in ((bob, "", "false"), (alice, "a draft", "true")):
+        page.value(f"location.hash = '#{person.id}/{general.id}'")
+        page.wait_until(f"document.querySelector('#me').value === '{person.id}'")
+        page.wait_until("document.querySelector('.blocks button')")
+        assert page.value("document.querySelector('#write').value") == typed
+        assert page.value("document.querySelector('.blocks button').ariaPressed") == rated
+
+
+@needs_chromium
 def test_who_is_in_no_channel_sees_home(sandbox: Sandbox, alice: User, page: Page) -> None:
     page.open(f"{sandbox.page_url}#{alice.id}", width=1280, height=800)
     page.wait_until("document.querySelector('#main h2')?.innerText === 'tracebot'")

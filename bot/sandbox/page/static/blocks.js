@@ -89,7 +89,7 @@ const ELEMENTS = {
   icon_button: (each, message) => iconButton("trash", each.text.text, pressing(each.action_id, each.value, message)),
   feedback_buttons: (each, message) => ["positive", "negative"].map((side) => {
     const { value, text } = each[side + "_button"];
-    const place = `${message.ts} ${each.action_id}`;
+    const place = `${view.me} ${message.ts} ${each.action_id}`;
     return iconButton(side === "positive" ? "up" : "down", text.text, (event) => {
       view.pressed[place] = value;
       for (const button of event.currentTarget.parentNode.querySelectorAll("[aria-pressed]"))

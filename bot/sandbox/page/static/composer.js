@@ -39,7 +39,7 @@ async function encoded(file) {
 // before the page shows what was sent.
 export function composer({ id, label, hint, threadTs, onSent }) {
   const { channel } = view;
-  const place = `${channel} ${threadTs || ""}`;
+  const place = `${view.me} ${channel} ${threadTs || ""}`;
   const files = el("input", { type: "file", multiple: true, class: "unseen", tabindex: -1, "aria-label": "Files to attach" });
   const chosen = el("span", { class: "hint" }, hint);
   const box = el("textarea", { id, rows: 1, placeholder: label, autocomplete: "off", "aria-label": label });

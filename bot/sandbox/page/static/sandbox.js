@@ -3,7 +3,7 @@
 import { learn } from "./emoji.js";
 
 // `thread` is the `ts` of the open thread, `seen` the newest message read of each channel, `drafts`
-// what is typed and not sent, and `pressed` the feedback given in each message.
+// what is typed and not sent, and `pressed` the feedback given in each message, all of each person.
 export const view = { me: null, channel: null, thread: null, seen: {}, drafts: {}, pressed: {}, state: null };
 
 export const userName = (id) => (view.state.users[id] || { name: id || "unknown user" }).name;

@@ -14,8 +14,9 @@ function entry(id, sign, name, unread, open) {
 }
 
 function channelEntry(channel, open) {
-  if (channel.id === view.channel) view.seen[channel.id] = newest(channel);
-  const unread = Number(newest(channel)) > Number(view.seen[channel.id] || 0);
+  const place = `${view.me} ${channel.id}`;
+  if (channel.id === view.channel) view.seen[place] = newest(channel);
+  const unread = Number(newest(channel)) > Number(view.seen[place] || 0);
   const sign = { channel: () => icon("hash"), group: () => icon("lock") }[channel.kind]
     || (() => avatar({ name: channel.name, own: channel.with_app }));
   return entry(channel.id, sign, channel.name, unread, open);
