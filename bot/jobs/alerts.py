@@ -8,6 +8,7 @@ message's metadata shows whether one that died meanwhile had said it already.
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -227,7 +228,8 @@ class Alerts:
         if state is None or state.thread_ts is None:
             return
         try:
-            view = alert_view(rule, state, now=now, name_of=self._names(rule))
+            seen, name_of = self._seen(rule, state, now)
+            view = alert_view(rule, seen, now=now, name_of=name_of)
             self._posts.update(rule.channel, view, state.thread_ts)
         except self._unposted as error:
             logger.warning("The first message of alert %s was not updated: %s", rule.id, error)
@@ -242,8 +244,21 @@ class Alerts:
                 logger.warning("The alerts of %s are not evaluated: %s", channel, error)
         return sights
 
-    def _names(self, rule: AlertRule) -> NameOf:
-        return self._names_for(self._sight_in(self._team, rule.channel))
+    def _seen(self, rule: AlertRule, state: AlertState, now: int) -> tuple[AlertState, NameOf]:
+        """Return the state with the figure that its channel may see now, and the names.
+
+        Guests may have come since the rule was evaluated.
+        """
+        sight = self._sight_in(self._team, rule.channel)
+        found = measure(
+            self._database,
+            watched([rule], {rule.channel: sight}),
+            agents=self._agents,
+            health=self._health,
+            now=now,
+        )
+        measured = found.get(rule.id, Measured("no_data"))
+        return replace(state, value=measured.value), self._names_for(sight)
 
     def _send(self, rule: AlertRule, now: int) -> int:
         """Say what is to be said of one rule, unless another process does."""
@@ -260,7 +275,7 @@ class Alerts:
                 return 0
 
     def _say(self, rule: AlertRule, state: AlertState, now: int) -> int:
-        name_of, posted = self._names(rule), 0
+        (state, name_of), posted = self._seen(rule, state, now), 0
         if state.tests > state.tests_posted:
             view = trial_view(rule, state, name_of=name_of)
             _, fresh = self._post_once(rule, view, f"test-{state.tests}", None)

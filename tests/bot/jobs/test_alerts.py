@@ -626,6 +626,8 @@ def test_where_guests_read_an_alert_speaks_of_no_other_channel(
         return "Not everyone in this channel" in ask(sandbox, alice, general, words)
 
     eventually(is_refused)  # Once the bot knows that a guest has come.
+    ask(sandbox, alice, general, f"alerts test {of_echo.id}")
+    sandbox.wait_for_message(general, containing="about “Turns of echo” arrive here. It is 1 now")
     for measure in ("database", "agent_check agent:echo"):
         answer = ask(sandbox, alice, general, f"alerts add {measure}")
         assert "how the bot itself fares cannot be told here" in answer
