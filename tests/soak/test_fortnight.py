@@ -34,13 +34,14 @@ def run(home: Path, *arguments: str, **variables: str) -> str:
 
 
 def test_each_command_that_the_fortnight_suggests_has_something_to_show(tmp_path: Path) -> None:
-    shown = run(tmp_path, "demo", "--fortnight")
+    of_a_bot = {"TRACEBOT_FEEDBACK_UP": "heart", "TRACEBOT_CAPTURE": "none"}
+    shown = run(tmp_path, "demo", "--fortnight", **of_a_bot)
     assert "Error share of codex: 100%" in shown
     assert "of the budget for claude is spent" in shown
     assert shown.count("What the agents did") in (9, 10)
     (database,) = re.findall(r"export TRACEBOT_DATABASE_URL=(\S+)", shown)
     assert list(tmp_path.iterdir()) == [Path(database).parent]
-    suggested = re.findall(r"bin/tracebot (?!demo)(\S.*?)  ", shown)
+    suggested = re.findall(r"^  (?:\S*/)?tracebot (?!demo)(\S.*?)  ", shown, re.MULTILINE)
     assert len(suggested) == 9
     for command in suggested:
         answer = run(tmp_path, *command.split(), TRACEBOT_DATABASE_URL=database)
