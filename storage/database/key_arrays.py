@@ -6,6 +6,19 @@ A statement with a placeholder for each value takes the driver a hundred times a
 from collections.abc import Sequence
 from typing import Any
 
+FEW_TRACES = 20
+
+SPANS = (
+    "LATERAL (SELECT * FROM spans WHERE trace_id = column1 AND span_id = column2 "
+    "AND trace_id = ANY(%s::text[]) OFFSET 0) AS spans"
+)
+"""The spans of keys from at most `FEW_TRACES`, looked up one by one.
+
+Because of the array, the server plans only for partitions that may have them. With many traces it
+would compare each key with all of them. Because of OFFSET, it does not read a whole trace instead,
+which may be long.
+"""
+
 
 def is_one(type_: str) -> str:
     """Return the condition of a column that it is one of the keys, with one placeholder."""

@@ -27,7 +27,7 @@ from storage.database.error_causes import (
     cause_of,
     reason,
 )
-from storage.database.key_arrays import arrays, is_one, table
+from storage.database.key_arrays import FEW_TRACES, SPANS, arrays, is_one, table
 from storage.database.pool import Pool
 from storage.database.postgres_url import PostgresURL
 from storage.database.server_connection import open_connection, reporting_errors
@@ -207,10 +207,11 @@ class ServerSessions(PostgresqlDatabase, Database):
     def look_up(
         self, sql: str, keys: Sequence[Sequence[Any]], *, types: tuple[str, ...], at_a_time: int
     ) -> list[Any]:
-        values, one = arrays(keys), is_one(types[0])
-        if "{is_first}" in sql:
-            values += arrays([(first,) for first in dict.fromkeys(key[0] for key in keys)])
-        return self.fetch(sql.format(keys=table(types), is_one=one, is_first=one), values)
+        values, spans = arrays(keys), "spans"
+        if "{spans}" in sql and len(traces := {key[0] for key in keys}) <= FEW_TRACES:
+            values, spans = [*values, *arrays([(each,) for each in traces])], SPANS
+        sql = sql.format(keys=table(types), is_one=is_one(types[0]), spans=spans)
+        return self.fetch(sql, values)
 
     # Transactions.
 

@@ -175,9 +175,7 @@ class SharedDatabase(SqliteDatabase, Database):
         # The last key is repeated to fill the last call, so that SQLite compiles the statement
         # once, and not once for each number of keys.
         rows = ", ".join([f"({', '.join('?' * len(types))})"] * at_a_time)
-        sql = sql.format(
-            keys=f"(VALUES {rows})", is_one=f"IN (VALUES {rows})", is_first="= column1"
-        )
+        sql = sql.format(keys=f"(VALUES {rows})", is_one=f"IN (VALUES {rows})", spans="spans")
         found: list[Any] = []
         for start in range(0, len(keys), at_a_time):
             some = keys[start : start + at_a_time]

@@ -52,9 +52,9 @@ class LookUp:
     """A statement that is executed once for many keys.
 
     In its SQL, a column `{is_one}` of the keys, if a key is one value. In general, `{keys}` is a
-    table of them with the columns `column1`, `column2` and so on. A column that is equal to the
-    first of these and `{is_first}` is found without planning for partitions that have none of the
-    keys. `types` are those of PostgreSQL. SQLite is given `at_a_time` keys.
+    table of them with the columns `column1`, `column2` and so on, and `{spans}` the spans whose
+    trace and id are the first two. `types` are those of PostgreSQL. SQLite is given `at_a_time`
+    keys.
     """
 
     def __init__(self, sql: str, *, types: Sequence[str] = ("text",), at_a_time: int) -> None:

@@ -62,8 +62,7 @@ def _stored(database: Database, keys: Sequence[Key]) -> dict[Key, bool]:
 # The cross join makes SQLite look up each key. Otherwise it may scan all spans.
 STORED = LookUp(
     "SELECT spans.trace_id, spans.span_id, spans.status, spans.process "
-    "FROM {keys} CROSS JOIN spans WHERE spans.trace_id {is_first} AND spans.trace_id = column1 "
-    "AND spans.span_id = column2",
+    "FROM {keys} CROSS JOIN {spans} WHERE spans.trace_id = column1 AND spans.span_id = column2",
     types=("text", "text"),
     at_a_time=250,
 )

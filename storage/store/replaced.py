@@ -79,8 +79,8 @@ _COLUMNS = ", ".join(f'spans."{name}"' for name in SPAN_FIELDS)
 
 # The cross join makes SQLite look up each key. Otherwise it may scan all spans.
 REPLACED = LookUp(
-    f"SELECT {_COLUMNS} FROM {{keys}} CROSS JOIN spans WHERE spans.trace_id {{is_first}} "
-    "AND spans.trace_id = column1 AND spans.span_id = column2 AND (spans.process IS NULL "
+    f"SELECT {_COLUMNS} FROM {{keys}} CROSS JOIN {{spans}} WHERE spans.trace_id = column1 "
+    "AND spans.span_id = column2 AND (spans.process IS NULL "
     "OR (spans.process = column3 AND spans.status = 'abandoned'))",
     types=("text", "text", "text"),
     at_a_time=50,  # Most batches have a few.

@@ -93,6 +93,24 @@ def test_a_batch_looks_its_spans_up_in_their_own_days_only(
     assert {name for name in planned if name in names(database)} == {first, third}
 
 
+def test_some_spans_of_a_long_trace_are_looked_up_without_reading_all_of_it(
+    database: Database,
+) -> None:
+    add_partitions(database, now=TODAY)
+    trace_id = span(0.5).trace_id
+    sent = [span(0.5, number, trace_id=trace_id) for number in range(5_000)]
+    put(database, *sent)
+    with database.snapshot():
+        rows = STORED.rows(database, [(each.trace_id, each.span_id) for each in sent[:200]])
+        read = (
+            "SELECT sum(coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0)) "
+            "FROM pg_stat_xact_user_tables WHERE relname LIKE 'spans%'"
+        )
+        [(count,)] = database.fetch(read, ())
+    assert len(rows) == 200
+    assert count <= 200
+
+
 def test_spans_that_came_before_the_partition_of_their_day_move_there(database: Database) -> None:
     put(database, span(0.3, status="running", ended_at=None), span(-1))
     add_partitions(database, now=TODAY)
