@@ -1,6 +1,5 @@
 """Find and end, in Slack, the messages of a reply that nobody ended."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,11 +24,11 @@ from bot.slack.errors import (
     retry_after,
 )
 from bot.slack.own_deletions import OwnDeletions
-from reports.render.block_kit import escape
+from reports.render.block_kit import escape, json_length
 from storage.coordination.unfinished_replies import TURN, UnfinishedReply
 
-SHOWN_LIMIT = 10_000
-"""Of what a running reply showed, its plan included, as JSON: all of a stream, which holds less. A
+SHOWN_LIMIT = 11_000
+"""Of what a running reply showed, its plan included, as `json_length` counts: all of a stream. A
 message has room for it and for the note below."""
 
 MOVED = "(The reply is in another message of this thread.)"
@@ -141,7 +140,7 @@ class RepairedMessages:
         id = running_id(reply.trace_id, reply.agent)
         plans = [interrupted(block, id) for block in blocks if block["type"] == "plan"]
         used = [plan for plan in plans if plan["tasks"]]
-        said = end_of(own_words(blocks, Ids()), SHOWN_LIMIT - len(json.dumps(used)))
+        said = end_of(own_words(blocks, Ids()), SHOWN_LIMIT - json_length(used))
         first, *more = reply_messages(said, payload=payload, note=RESTARTED, below=below)
         return [{**first, "blocks": [*used, *first["blocks"]]}, *more]
 

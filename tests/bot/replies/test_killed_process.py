@@ -13,8 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from slack_sdk import WebClient
 
+from bot.agents.types import ToolUse
 from bot.replies import delivery, repair
+from bot.replies.live_messages import STREAM_LIMIT
+from bot.replies.timeline import cards, shown, size, task_chunks
 from bot.sandbox import Channel, Message, Sandbox, User
 from storage import Observability
 from storage.coordination.leases import acquire_lease
@@ -297,6 +301,39 @@ def test_a_reply_of_a_killed_process_keeps_as_much_as_one_message_takes(
     assert reply.blocks[0]["text"].startswith(begins)
     assert last in reply.blocks[0]["text"]
     assert [block["type"] for block in reply.blocks] == ["markdown", "context", "actions"]
+
+
+@pytest.mark.parametrize("letter", ["a", "ж", "글"])
+def test_a_reply_of_a_killed_process_keeps_its_words_beside_tools_in_any_script(
+    letter: str,
+    web: WebClient,
+    start_bot: StartBot,
+    sandbox: Sandbox,
+    alice: User,
+    general: Channel,
+    observability: Observability,
+) -> None:
+    bot = start_bot()
+    question = sandbox.post(alice, general, "think hard")
+    long = ToolUse(id="1", title=letter * 70, details=letter * 150, output=letter * 200)
+    used = cards([shown(long, str)] * 21)
+    words = "word " * ((STREAM_LIMIT - size(used)) // 5)
+    stream = web.chat_startStream(
+        channel=general.id,
+        thread_ts=question.ts,
+        recipient_user_id=alice.id,
+        recipient_team_id="T0SANDBOX1",
+        task_display_mode="plan",
+        chunks=[*task_chunks({}, used), {"type": "markdown_text", "text": f"First {words}last"}],
+    )
+    left = replace(unfinished_reply(question, agent="slow"), ts=str(stream["ts"]))
+    put_reply(observability.database, left, process=NOBODY)
+    tick(bot)
+    (reply,) = ended(sandbox, general, question, "octagonal_sign")
+    plan, said, *_ = reply.blocks
+    assert len(plan["tasks"]) == 21
+    assert said["text"].startswith("First word")
+    assert said["text"].endswith("word last")
 
 
 def test_a_note_about_a_killed_process_goes_without_words_that_slack_refuses(
