@@ -25,15 +25,20 @@ FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT = 16, 24, 32
 """Offsets in struct seccomp_data; the low half of an argument comes first (little endian)."""
 
 SET_USER_ID = 0o4000
+ACCESS_MODE, TRUNCATE = 0o3, 0o1000
+"""Of the flags of open(2)."""
 AF_UNIX, SOCK_STREAM, SOCK_SEQPACKET, SOCK_TYPE = 1, 1, 5, 0xF
 X32 = 0x40000000
 """From here on x86-64 counts system calls of its variant with short pointers."""
 
 
 class Machine:
-    """The kernel's number of an architecture, and its numbers of system calls."""
+    """The kernel's number of an architecture, and its numbers of system calls.
 
-    io_uring_setup = 425
+    `opens` are those that open a file, with the place of their flags.
+    """
+
+    io_uring_setup, openat2 = 425, 437
     mounting = (428, 429, 430, 431, 432, 433, 442, 467)
     """open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr, open_tree_attr."""
 
@@ -46,13 +51,14 @@ class Machine:
         socketpair: int,
         prlimit: int,
         truncate: int,
+        opens: Mapping[int, int],
         ioctl: int,
         xattrs: Iterable[int],
         changes: Mapping[int, str],
     ) -> None:
         self.audit, self.seccomp, self.socket, self.socketpair = audit, seccomp, socket, socketpair
         self.prlimit, self.truncate, self.changes = prlimit, truncate, changes
-        self.ioctl = ioctl
+        self.opens, self.ioctl = opens, ioctl
         # Newer ones have the same numbers everywhere: setxattrat, removexattrat, file_setattr.
         self.xattrs = (*xattrs, 463, 466, 469)
 
@@ -66,6 +72,7 @@ def _later_machine(audit: int) -> Machine:
         socketpair=199,
         prlimit=261,
         truncate=45,
+        opens={56: THIRD_ARGUMENT},
         ioctl=29,
         xattrs=(5, 6, 7, 14, 15, 16),
         changes={
@@ -96,6 +103,7 @@ MACHINES: Mapping[str, Machine] = {
         socketpair=53,
         prlimit=302,
         truncate=76,
+        opens={2: SECOND_ARGUMENT, 257: THIRD_ARGUMENT},
         ioctl=16,
         xattrs=(188, 189, 190, 197, 198, 199),
         changes=CHANGES,
@@ -185,7 +193,7 @@ def _instructions(
     own = (_load(FIRST_ARGUMENT), (EQUAL, 1, 0, 0), _refuse(errno.EPERM))
     yield from _when(machine.prlimit, *own, _allow())
     if version < TRUNCATE_ABI:
-        yield from _when(machine.truncate, _refuse(errno.EACCES))
+        yield from _truncation(machine)
     # In a user namespace of its own an agent may mount. Landlock refuses mount(2), but does not see
     # an overlay that is made in steps, for which the kernel itself writes in any folder.
     for number in machine.mounting:
@@ -195,6 +203,22 @@ def _instructions(
     # An access control list is such an attribute.
     for number in machine.xattrs:
         yield from _when(number, _refuse(errno.EOPNOTSUPP))
+
+
+def _truncation(machine: Machine) -> Iterator[Instruction]:
+    """Yield what lets a file be emptied only if it is opened for writing, which Landlock sees.
+
+    The kernel also empties one that is opened for reading or, with both bits of the mode set, for
+    neither.
+    """
+    refuse = _refuse(errno.EACCES)
+    yield from _when(machine.truncate, refuse)
+    for number, offset in machine.opens.items():
+        flags = (_load(offset), (AND, 0, 0, ACCESS_MODE | TRUNCATE))
+        modes = (*_if_equal(TRUNCATE, refuse), *_if_equal(ACCESS_MODE | TRUNCATE, refuse))
+        yield from _when(number, *flags, *modes, _allow())
+    # Its flags are in memory, which a filter does not see. Programs then call openat.
+    yield from _when(machine.openat2, _refuse(errno.ENOSYS))
 
 
 def _changes(machine: Machine, *, asking: bool) -> Iterator[Instruction]:
@@ -209,7 +233,7 @@ def _changes(machine: Machine, *, asking: bool) -> Iterator[Instruction]:
 
 
 TRUNCATE_ABI = 3
-"""The first version of Landlock that keeps files from being truncated by their path."""
+"""The first version of Landlock that keeps files from being emptied without writing (Linux 6.2)."""
 
 
 def _when(number: int, *then: Instruction) -> Iterator[Instruction]:

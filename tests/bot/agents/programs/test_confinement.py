@@ -387,6 +387,38 @@ for attempt in (
 ABI = landlock_version()
 
 
+@pytest.mark.parametrize("version", [1, 2, 3, 6])
+def test_older_kernels_let_no_agent_empty_what_it_may_not_write(
+    version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_to_it, secret = tmp_path / "read" / "notes", tmp_path / "secret"
+    open_to_it.parent.mkdir()
+    for path in (open_to_it, secret):
+        path.write_text(SECRET)
+    monkeypatch.setattr(landlock, "abi", lambda: min(version, ABI))
+    code = f"""
+import ctypes, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def openat2(path, flags):
+    how = struct.pack("=QQQ", flags, 0, 0)
+    if libc.syscall(437, -100, path.encode(), how, len(how)) < 0:
+        raise OSError(ctypes.get_errno(), "call")
+    return "opened"
+for path in ({str(open_to_it)!r}, {str(secret)!r}):
+    for mode in (os.O_RDONLY, os.O_RDWR, 3):  # 3 asks for no right but those for ioctl.
+        for call in (os.open, openat2):
+            try:
+                print(call(path, mode | os.O_TRUNC))
+            except OSError:
+                print("refused")
+for mode in ("w", "a", "w+"):
+    open("own", mode).write("x")
+"""
+    agent = python(code, confinement=Confinement(read=(open_to_it.parent,)))
+    assert agent.answer(Request(prompt="x")).text.split() == ["refused"] * 12
+    assert (open_to_it.read_text(), secret.read_text()) == (SECRET, SECRET)
+
+
 def test_a_backup_is_as_private_as_the_database(tmp_path: Path) -> None:
     program = tmp_path / "bin" / "show"
     program.parent.mkdir()
