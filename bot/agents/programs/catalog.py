@@ -91,8 +91,10 @@ class Program:
         return tuple(_place(each, environment) for each in self.configuration)
 
     def read_folders(self, environment: Mapping[str, str]) -> tuple[Path, ...]:
-        """Return those of its folders that it may not write with `query`."""
-        return tuple(_place(each, environment) for each in self.settings_folders)
+        """Return its folders that it may not write with `query`, as it keeps nothing there."""
+        kept = [each for each in self.configuration if each not in self.settings_folders]
+        places = {_place(each, environment) for each in kept}
+        return tuple({_place(each, environment) for each in self.settings_folders} - places)
 
     def own_files(self, environment: Mapping[str, str]) -> tuple[Path, ...]:
         return tuple(_place(each, environment) for each in self.settings_files)

@@ -315,6 +315,23 @@ def test_only_in_execute_mode_opencode_can_write_its_instructions_and_always_its
     assert written == [".config", *kept]
 
 
+def test_opencode_can_write_its_sessions_if_its_settings_are_in_the_same_folder(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "bin" / "opencode"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho kept > "$XDG_DATA_HOME/opencode/session" && echo kept\n')
+    program.chmod(0o755)
+    (tmp_path / "own" / "opencode").mkdir(parents=True)
+    agents = tmp_path / "agents.toml"
+    agents.write_text(
+        f"[agents.a]\nprovider = 'opencode'\ncommand = ['{program}']\nenvironment = "
+        f"{{ XDG_CONFIG_HOME = '{tmp_path}/own', XDG_DATA_HOME = '{tmp_path}/own' }}\n"
+    )
+    (provider,) = load_roster(agents).agents["a"].providers
+    assert provider.answer(Request(prompt="x", mode="query")).text == "kept"
+
+
 @pytest.mark.skipif(seccomp.machine() is None, reason="no filters for this architecture")
 @pytest.mark.parametrize("network", [True, False])
 def test_nothing_leaves_an_agent_without_network(network: bool) -> None:
