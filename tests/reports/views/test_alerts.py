@@ -1,8 +1,9 @@
 """*Show traces* of an alert shows what the alert counts."""
 
 import shlex
-from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from reports.alerts.evaluation import measure, watched
 from reports.alerts.grammar import parse_condition
@@ -56,21 +57,31 @@ def test_the_traces_of_an_error_share_are_all_that_failed(observability: Observa
     assert measured["a1b2"].value == len(failed) / (len(failed) + 1)
 
 
-def test_an_alert_whose_figure_has_gone_says_so() -> None:
+@pytest.mark.parametrize(
+    ("condition", "value", "title"),
+    [
+        ("error_rate>20% agent:claude over:1h", 0.5, "Error share of claude: 50%"),
+        ("error_rate>20% agent:claude over:1h", None, "Error share of claude: no data now"),
+        ("running>15m agent:claude", 20 * MINUTE, "Longest running turn of claude: 20 min 00 s"),
+        ("running>15m agent:claude", 0.0, "Longest running turn of claude: none runs now"),
+        ("running>15m agent:claude", None, "Longest running turn of claude: no data now"),
+        ("no_data agent:claude over:6h", 0.0, "No turn of claude in 6 h"),
+        ("database", 1.0, "The database has a problem: see /trace health"),
+    ],
+)
+def test_an_alert_whose_figure_has_gone_says_so(
+    condition: str, value: float | None, title: str
+) -> None:
     rule = AlertRule(
         id="a1b2",
         team=TEAM,
         channel=GENERAL,
-        condition="error_rate>20% agent:claude over:1h",
+        condition=condition,
         created_by=ALICE,
         created_at=0,
     )
-    state = AlertState(rule_id="a1b2", level="alert", told="alert", value=0.5, begun_at=NOW)
-    titles = [
-        alert_view(rule, replace(state, value=value), now=NOW, name_of=lambda by, key: key).title
-        for value in (0.5, None)
-    ]
-    assert titles == ["Error share of claude: 50%", "Error share of claude: no data now"]
+    state = AlertState(rule_id="a1b2", level="alert", told="alert", value=value, begun_at=NOW)
+    assert alert_view(rule, state, now=NOW, name_of=lambda by, key: key).title == title
 
 
 def test_the_traces_of_a_latency_are_those_on_its_side_of_the_limit(
