@@ -478,9 +478,9 @@ ATTACH = """\
   const pressEnter = () => box.onkeydown(new KeyboardEvent("keydown", { key: "Enter" }));
   pressEnter();
   pressEnter();
-  document.querySelector("#channels button:not([aria-current])").click();
+  LEAVE;
 })()"""
-"""JavaScript: attach a file, press Enter twice, and open another channel."""
+"""JavaScript: attach a file, press Enter twice, and leave."""
 
 
 @needs_chromium
@@ -489,10 +489,24 @@ def test_a_file_is_sent_once_and_to_the_channel_in_which_it_was_attached(
 ) -> None:
     other = sandbox.add_channel("other", [alice])
     show(page, sandbox, alice.id, general.id)
-    page.value(ATTACH)
+    open_other = "document.querySelector('#channels button:not([aria-current])').click()"
+    page.value(ATTACH.replace("LEAVE", open_other))
     page.wait_until("document.querySelector('#main h2').innerText === '#other'")
     sandbox.wait_for_message(general, user=alice)
     assert [len(sandbox.messages(each)) for each in (general, other)] == [1, 0]
+
+
+@needs_chromium
+def test_a_file_is_sent_by_the_person_who_attached_it(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    bob = sandbox.add_user("bob")
+    sandbox.join(bob, general)
+    show(page, sandbox, alice.id, general.id)
+    page.value(ATTACH.replace("LEAVE", f"location.hash = '#{bob.id}/{general.id}'"))
+    page.wait_until(f"document.querySelector('#me').value === '{bob.id}'")
+    sandbox.wait_until(lambda: sandbox.messages(general))
+    assert [each.user for each in sandbox.messages(general)] == [alice.id]
 
 
 @needs_chromium

@@ -38,8 +38,8 @@ async function encoded(file) {
 // Return a form that posts to the open channel, or to the thread `threadTs`. `onSent` is called
 // before the page shows what was sent.
 export function composer({ id, label, hint, threadTs, onSent }) {
-  const { channel } = view;
-  const place = `${view.me} ${channel} ${threadTs || ""}`;
+  const { me, channel } = view;
+  const place = `${me} ${channel} ${threadTs || ""}`;
   const files = el("input", { type: "file", multiple: true, class: "unseen", tabindex: -1, "aria-label": "Files to attach" });
   const chosen = el("span", { class: "hint" }, hint);
   const box = el("textarea", { id, rows: 1, placeholder: label, autocomplete: "off", "aria-label": label });
@@ -62,9 +62,9 @@ export function composer({ id, label, hint, threadTs, onSent }) {
     box.value = files.value = "";
     files.onchange();
     onSent();
-    // Takes a while, in which people press Enter again or open another channel.
+    // Takes a while, in which people press Enter again, or go to another channel or person.
     const attached = await Promise.all(picked.map(encoded));
-    const answer = await act({ do: text.startsWith("/") ? "command" : "post", channel, text, thread_ts: threadTs, files: attached });
+    const answer = await act({ user: me, do: text.startsWith("/") ? "command" : "post", channel, text, thread_ts: threadTs, files: attached });
     if (answer.notice && !box.value) { box.value = text; grow(); }  // To be mended.
   };
   box.oninput = () => { grow(); completion.update(); };
