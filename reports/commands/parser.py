@@ -208,7 +208,7 @@ def _add_forget(command: Callable[..., Options], *, shell: bool) -> None:
             help="another person (only for admins)",
         )
         return
-    forget.add_argument("--user", metavar="ID", required=True, help="their member ID in Slack")
+    forget.add_argument("--user", metavar="ID", help="their member ID in Slack")
     forget.add_argument("--team", metavar="ID", help="only in this workspace")
     forget.add_argument("--yes", action="store_true", help="do not ask first")
 

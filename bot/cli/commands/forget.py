@@ -16,6 +16,8 @@ from storage.upkeep.erasure import plan
 
 def forget_user(args: Namespace, database: Database) -> MessageView:
     """Ask on the terminal, unless `--yes` says not to, and erase. Raises `UsageError`."""
+    if not args.user:
+        raise UsageError("Say whose text to erase: --user ID, with their member ID in Slack.")
     erasure = Erasure(at=time.time_ns(), by="shell", team=args.team, user=args.user)
     if not args.yes and not _confirmed(
         forget_question(plan(database, erasure), user=args.user, own=False).text

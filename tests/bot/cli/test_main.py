@@ -395,9 +395,22 @@ def test_an_unknown_option_is_not_taken_for_another_short_one(recorded: Path) ->
     )
 
 
-def test_a_misspelt_option_is_not_taken_for_the_value_of_another(recorded: Path) -> None:
-    refused = tracebot(recorded, "clean", "--older-then", "30d").stderr
-    assert "clean does not take --older-then: did you mean --older-than?" in refused
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("clean --older-then 30d", "clean does not take --older-then: did you mean --older-than?"),
+        ("forget --usr U1", "forget does not take --usr: did you mean --user?"),
+        ("forget U1", "--user is missing: write tracebot forget --user U1."),
+        ("forget --yes", "Say whose text to erase: --user ID"),
+        ("forget --user= --yes", "Say whose text to erase: --user ID"),
+    ],
+)
+def test_an_option_that_is_misspelt_or_left_out_is_named(
+    recorded: Path, words: str, refusal: str
+) -> None:
+    refused = run_here(recorded, *words.split())
+    assert refusal in refused.stderr
+    assert refused.returncode == 2
 
 
 def test_the_version_is_that_of_the_installed_package(recorded: Path) -> None:
