@@ -42,6 +42,9 @@ def _held(level: Level, recent: tuple[Level, ...]) -> Level:
 
 def _changed(state: AlertState, level: Level, now: int) -> AlertState:
     state = replace(state, recent=())
+    if {state.told, state.level, level} <= QUIET:
+        # How long the last alert took was told when it ended: `since` is later now.
+        return replace(state, level=level, since=now, begun_at=None)
     begins = state.level in QUIET and level not in QUIET
     if not begins:
         return replace(state, level=level, since=now)

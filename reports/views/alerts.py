@@ -200,16 +200,16 @@ def _lasting(state: AlertState, now: int) -> str:
 
 def _title(condition: Condition, state: AlertState, name_of: NameOf) -> str:
     what = subject(condition, name_of)
-    value = shown_value(condition, state.value)
+    now = "" if state.value is None else shown_value(condition, state.value)
     if state.told in BAD and not condition.of.example:
         return _state_title(condition, name_of)
     if state.told in BAD:
-        now = "no data now" if state.value is None else value or "none runs now"
-        return f"{what}: {now}"
+        none = "no data now" if state.value is None else "none runs now"
+        return f"{what}: {now or none}"
     lasted = "" if state.begun_at is None else f" after {_length(state.since - state.begun_at)}"
     if state.told == "no_data":
         return f"{what}: no data any more{lasted}"
-    return f"{what}: ok again{lasted}{f', now {value}' if value else ''}"
+    return f"{what}: ok again{lasted}{f', now {now}' if now else ''}"
 
 
 def _state_title(condition: Condition, name_of: NameOf) -> str:

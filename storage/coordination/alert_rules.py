@@ -42,9 +42,9 @@ class AlertState:
     """How a rule is doing. Times are in nanoseconds.
 
     `recent` are the levels that were measured last. `level` is that of the rule `since` then, and
-    `told` the one that was last told. `begun_at` is when the rule left ok, None before that. The
-    incident's messages are in the thread `thread_ts`. What was counted in `seq` and `tests` but not
-    in `posted` and `tests_posted` is still to be said.
+    `told` the one that was last told. `begun_at` is when the rule left ok; None before that, and
+    once the level has changed after the end. The incident's messages are in the thread `thread_ts`.
+    What was counted in `seq` and `tests`, not in `posted` and `tests_posted`, is still to be said.
     """
 
     rule_id: str

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.alerts.changes import HOLD, LEVELS, QUIET, advance
-from storage.coordination.alert_rules import AlertState, Level
+from reports.views.alerts import alert_view
+from storage.coordination.alert_rules import AlertRule, AlertState, Level
 
 MINUTE = 60 * 1_000_000_000
 
@@ -39,6 +40,26 @@ def spoken(measured: str, **known: object) -> list[tuple[int, str]]:
 
 def test_it_speaks_when_a_level_has_held_and_when_it_is_ok_again() -> None:
     assert spoken("oooaaaaaaooooo") == [(6, "alert"), (12, "ok")]
+
+
+def test_a_night_without_turns_does_not_count_as_part_of_the_alert_before_it() -> None:
+    rule = AlertRule(
+        id="a1b2",
+        team="T1",
+        channel="C1",
+        condition="error_rate>20% over:1h",
+        created_by="U1",
+        created_at=0,
+    )
+
+    def title(measured: str) -> str:
+        state, now = after(measured)[-1], len(measured) * MINUTE
+        return alert_view(rule, state, now=now, name_of=lambda by, key: key).title
+
+    assert title("aaaooo") == "Error share: ok again after 3 min"
+    assert title("aaannn") == "Error share: no data any more after 3 min"
+    for later in ("aaaooo" + 600 * "n", "aaannn" + 600 * "o", "aaaooo" + 600 * "n" + "ooo"):
+        assert " after " not in title(later)
 
 
 def test_a_short_peak_is_not_told() -> None:

@@ -1,6 +1,7 @@
 """*Show traces* of an alert shows what the alert counts."""
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,9 @@ def test_an_alert_whose_figure_has_gone_says_so(
     )
     state = AlertState(rule_id="a1b2", level="alert", told="alert", value=value, begun_at=NOW)
     assert alert_view(rule, state, now=NOW, name_of=lambda by, key: key).title == title
+    ended = replace(state, level="ok", told="ok", value=None, since=NOW + 12 * MINUTE)
+    said = alert_view(rule, ended, now=NOW, name_of=lambda by, key: key).title
+    assert said.endswith(": ok again after 12 min")
 
 
 def test_the_traces_of_a_latency_are_those_on_its_side_of_the_limit(
