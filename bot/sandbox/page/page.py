@@ -224,7 +224,8 @@ class Page:
         """Return typed text as Slack stores it: escaped, and with ids in place of names."""
         ids = {user.name: user.mention for user in self._workspace.users.values()}
         return re.sub(
-            r"(?<!\w)@([\w-]+(?:\.[\w-]+)*)",
+            # Not in an address of mail; but Chinese and Japanese have no space before a mention.
+            r"(?<![a-zA-Z0-9_])@([\w-]+(?:\.[\w-]+)*)",
             lambda found: ids.get(found[1], found[0]),
             html.escape(text, quote=False),
         )

@@ -87,12 +87,12 @@ def test_a_long_thread_is_shown_with_its_first_message(
 def test_typed_text_is_stored_as_slack_stores_it(
     sandbox: Sandbox, alice: User, general: Channel
 ) -> None:
-    typed = "@tracebot is <b> & @nobody safe? Mail me@tracebot, or ask @tracebot."
+    typed = "@tracebot is <b> & @nobody safe? Mail me@tracebot, or ask @tracebot. 请问@tracebot"
     act(sandbox, alice, do="post", channel=general.id, text=typed)
     (message,) = sandbox.messages(general)
     assert message.text == (
         f"{sandbox.mention} is &lt;b&gt; &amp; @nobody safe? Mail me@tracebot, "
-        f"or ask {sandbox.mention}."
+        f"or ask {sandbox.mention}. 请问{sandbox.mention}"
     )
     assert [each["event"]["type"] for each in sandbox.events()] == ["message", "app_mention"]
 
