@@ -192,8 +192,7 @@ def _instructions(
     # A limit on the processor time of the bot would kill it. 0 stands for the caller itself.
     own = (_load(FIRST_ARGUMENT), (EQUAL, 1, 0, 0), _refuse(errno.EPERM))
     yield from _when(machine.prlimit, *own, _allow())
-    if version < TRUNCATE_ABI:
-        yield from _truncation(machine)
+    yield from _openings(machine, version=version)
     # In a user namespace of its own an agent may mount. Landlock refuses mount(2), but does not see
     # an overlay that is made in steps, for which the kernel itself writes in any folder.
     for number in machine.mounting:
@@ -205,20 +204,23 @@ def _instructions(
         yield from _when(number, _refuse(errno.EOPNOTSUPP))
 
 
-def _truncation(machine: Machine) -> Iterator[Instruction]:
-    """Yield what lets a file be emptied only if it is opened for writing, which Landlock sees.
+def _openings(machine: Machine, *, version: int) -> Iterator[Instruction]:
+    """Yield what refuses to open files in ways in which Landlock of this version sees no writing.
 
-    The kernel also empties one that is opened for reading or, with both bits of the mode set, for
-    neither.
+    The kernel empties a file that is opened with O_TRUNC also if it is opened for reading or, with
+    both bits of the mode set, for neither. A device that is opened so obeys ioctl(2).
     """
     refuse = _refuse(errno.EACCES)
-    yield from _when(machine.truncate, refuse)
-    for number, offset in machine.opens.items():
-        flags = (_load(offset), (AND, 0, 0, ACCESS_MODE | TRUNCATE))
-        modes = (*_if_equal(TRUNCATE, refuse), *_if_equal(ACCESS_MODE | TRUNCATE, refuse))
-        yield from _when(number, *flags, *modes, _allow())
-    # Its flags are in memory, which a filter does not see. Programs then call openat.
-    yield from _when(machine.openat2, _refuse(errno.ENOSYS))
+    if version < TRUNCATE_ABI:
+        yield from _when(machine.truncate, refuse)
+    if version < IOCTL_ABI:
+        for number, offset in machine.opens.items():
+            flags = (_load(offset), (AND, 0, 0, ACCESS_MODE | TRUNCATE))
+            refused = (TRUNCATE, ACCESS_MODE, ACCESS_MODE | TRUNCATE)
+            modes = [each for mode in refused for each in _if_equal(mode, refuse)]
+            yield from _when(number, *flags, *modes, _allow())
+        # Its flags are in memory, which a filter does not see. Programs then call openat.
+        yield from _when(machine.openat2, _refuse(errno.ENOSYS))
 
 
 def _changes(machine: Machine, *, asking: bool) -> Iterator[Instruction]:
@@ -232,8 +234,9 @@ def _changes(machine: Machine, *, asking: bool) -> Iterator[Instruction]:
             yield from _when(number, *plain, _allow())
 
 
-TRUNCATE_ABI = 3
-"""The first version of Landlock that keeps files from being emptied without writing (Linux 6.2)."""
+TRUNCATE_ABI, IOCTL_ABI = 3, 5
+"""The first versions of Landlock that keep files from being emptied by their path or without
+writing (Linux 6.2), and devices from being changed by ioctl(2) (6.10)."""
 
 
 def _when(number: int, *then: Instruction) -> Iterator[Instruction]:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -434,6 +435,30 @@ for mode in ("w", "a", "w+"):
     agent = python(code, confinement=Confinement(read=(open_to_it.parent,)))
     assert agent.answer(Request(prompt="x")).text.split() == ["refused"] * 12
     assert (open_to_it.read_text(), secret.read_text()) == (SECRET, SECRET)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
+def test_older_kernels_let_no_agent_change_a_terminal(
+    version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, terminal = os.openpty()
+    monkeypatch.setattr(landlock, "abi", lambda: min(version, ABI))
+    code = f"""
+import os, termios
+for mode in (os.O_RDONLY, os.O_RDWR, 3):
+    try:
+        opened = os.open({os.ttyname(terminal)!r}, mode | os.O_NOCTTY)
+        settings = termios.tcgetattr(opened)
+        settings[3] &= ~termios.ECHO
+        termios.tcsetattr(opened, termios.TCSANOW, settings)
+        print("changed")
+    except (OSError, termios.error):
+        print("refused")
+"""
+    assert python(code).answer(Request(prompt="x")).text.split() == ["refused"] * 3
+    assert termios.tcgetattr(terminal)[3] & termios.ECHO
+    os.close(controller)
+    os.close(terminal)
 
 
 def test_a_backup_is_as_private_as_the_database(tmp_path: Path) -> None:
