@@ -442,6 +442,18 @@ def test_an_address_of_what_is_not_there_is_explained(
 
 
 @needs_chromium
+def test_a_notice_is_not_in_a_thread_that_a_phone_has_just_closed(
+    sandbox: Sandbox, alice: User, general: Channel, page: Page
+) -> None:
+    root = sandbox.post(alice, general, "root")
+    show(page, sandbox, alice.id, general.id, root.ts, width=390)
+    page.wait_until("document.querySelector('#reply')")
+    page.value("document.querySelector('#reply').focus()")
+    page.value(f"location.hash = '#{alice.id}/{general.id}/1.0'")
+    page.wait_until("document.querySelector('.notice')?.checkVisibility()")
+
+
+@needs_chromium
 def test_another_person_has_neither_typed_nor_rated_what_the_first_one_did(
     sandbox: Sandbox, web: WebClient, alice: User, general: Channel, page: Page
 ) -> None:

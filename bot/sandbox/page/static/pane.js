@@ -58,7 +58,7 @@ export function notice(text) {
   document.querySelectorAll(".notice").forEach((node) => node.remove());
   const node = el("div", { class: "notice", role: "alert" }, text);
   // On a narrow screen an open thread covers its channel.
-  const pane = document.activeElement.closest(".pane") || ($("thread").hidden ? $("main") : $("thread"));
+  const pane = document.activeElement.closest(".pane:not([hidden])") || ($("thread").hidden ? $("main") : $("thread"));
   const place = $("modal").open ? $("modal").querySelector("footer") : pane.querySelector(".foot");
   place.before(node);
   setTimeout(() => node.remove(), 8000);
