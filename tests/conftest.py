@@ -56,8 +56,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two workers per core: a test waits for about half of its time."""
-    return 2 * (os.cpu_count() or 1)
+    """Run three workers per core: a test waits for more than half of its time."""
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session", autouse=True)
